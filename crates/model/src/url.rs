@@ -1,0 +1,260 @@
+//! A URL a crawler may fetch, in the one spelling it is fetched in.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use url::{Host, Url};
+
+use crate::host::{HostName, Origin};
+use crate::key::DedupKey;
+
+/// Longest URL that is followed, in bytes of its canonical form. Longer ones are refused, counted and said.
+pub const MAX_URL_BYTES: usize = 8 * 1024;
+
+/// An absolute http or https URL in its WHATWG serialisation, without fragment and without user name and password.
+///
+/// Neither of the two is ever sent to a server, so neither belongs to what is fetched. The case of the path, the order of the query
+/// and a trailing slash are kept: servers tell them apart. At most [`MAX_URL_BYTES`] long, ASCII only.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CrawlUrl(String);
+
+/// Why a text is not a URL that can be crawled.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UrlError {
+    /// The text does not parse as an absolute URL; the parser's own words follow.
+    #[error("not a URL: {0}")]
+    Malformed(String),
+    /// A scheme other than http and https.
+    #[error("scheme {0} is not crawled (http and https are)")]
+    Scheme(String),
+    /// The canonical form is longer than [`MAX_URL_BYTES`].
+    #[error("URL of {0} bytes is too long (at most {MAX_URL_BYTES})")]
+    TooLong(usize),
+}
+
+impl CrawlUrl {
+    /// Parses an absolute URL and brings it into canonical form.
+    ///
+    /// # Errors
+    /// [`UrlError`] when the text is no absolute http or https URL or is too long.
+    pub fn parse(text: &str) -> Result<CrawlUrl, UrlError> {
+        let url = Url::parse(text).map_err(|e| UrlError::Malformed(e.to_string()))?;
+        CrawlUrl::from_url(url)
+    }
+
+    /// Brings a parsed URL into canonical form: no fragment, no credentials.
+    ///
+    /// # Errors
+    /// [`UrlError::Scheme`] and [`UrlError::TooLong`].
+    pub fn from_url(mut url: Url) -> Result<CrawlUrl, UrlError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(UrlError::Scheme(url.scheme().to_owned()));
+        }
+        url.set_fragment(None);
+        if url.username() != "" || url.password().is_some() {
+            // Both calls err only for URLs that cannot have credentials, which an http URL with credentials is not.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
+        let text = String::from(url);
+        if text.len() > MAX_URL_BYTES {
+            return Err(UrlError::TooLong(text.len()));
+        }
+        Ok(CrawlUrl(text))
+    }
+
+    /// The text that is fetched.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same URL for code that needs its parts.
+    pub fn to_url(&self) -> Url {
+        Url::parse(&self.0).expect("a CrawlUrl is a parsed URL's serialisation")
+    }
+
+    /// What decides whether two URLs are the same request.
+    pub fn dedup_key(&self) -> DedupKey {
+        DedupKey::of(&self.0)
+    }
+
+    /// Scheme, host and port: what robots rules and trouble belong to.
+    pub fn origin(&self) -> Origin {
+        Origin::from_canonical(&self.0[..self.authority().end])
+    }
+
+    /// The host name, the unit of politeness: lower case, without port; an IPv6 address keeps its brackets.
+    pub fn host(&self) -> HostName {
+        HostName::from_canonical(self.host_str())
+    }
+
+    /// The host name as a slice of this URL.
+    pub fn host_str(&self) -> &str {
+        let authority = &self.0[self.authority()];
+        // In canonical form a colon past the last bracket starts the port.
+        match authority.rfind(':') {
+            Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+            _ => authority,
+        }
+    }
+
+    /// The port that is connected to: the one written, else 80 or 443.
+    pub fn port(&self) -> u16 {
+        let authority = &self.0[self.authority()];
+        let written = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+        match written {
+            Some((_, port)) => port.parse().expect("a canonical port is a number below 65536"),
+            None if self.is_https() => 443,
+            None => 80,
+        }
+    }
+
+    /// Whether the scheme is https.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
+    /// Path and query, from the first slash after the host on.
+    pub fn path_and_query(&self) -> &str {
+        &self.0[self.authority().end..]
+    }
+
+    /// Whether the host is written as an IP address rather than a name.
+    pub fn host_is_ip(&self) -> bool {
+        matches!(self.to_url().host(), Some(Host::Ipv4(_) | Host::Ipv6(_)))
+    }
+
+    fn authority(&self) -> std::ops::Range<usize> {
+        let start = if self.is_https() { 8 } else { 7 };
+        let end = self.0[start..].find('/').map_or(self.0.len(), |at| start + at);
+        start..end
+    }
+}
+
+impl TryFrom<String> for CrawlUrl {
+    type Error = UrlError;
+
+    /// Accepts what a peer sends without parsing it again: peers canonicalise, and here only what this type's methods rely on is
+    /// checked. A text that fails it is parsed in full.
+    fn try_from(text: String) -> Result<CrawlUrl, UrlError> {
+        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let plain = rest.is_some_and(|rest| {
+            let authority = rest.split('/').next().unwrap_or_default();
+            authority.len() < rest.len()
+                && !authority.is_empty()
+                && authority.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_'))
+                && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+        });
+        if plain && text.len() <= MAX_URL_BYTES { Ok(CrawlUrl(text)) } else { CrawlUrl::parse(&text) }
+    }
+}
+
+impl From<CrawlUrl> for String {
+    fn from(url: CrawlUrl) -> String {
+        url.0
+    }
+}
+
+impl fmt::Display for CrawlUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for CrawlUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for CrawlUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<CrawlUrl, UrlError> {
+        CrawlUrl::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn canonical(text: &str) -> String {
+        CrawlUrl::parse(text).unwrap().to_string()
+    }
+
+    #[test]
+    fn canonical_form_drops_what_is_never_sent_and_keeps_what_servers_tell_apart() {
+        for (given, expected) in [
+            ("HTTP://Example.ORG", "http://example.org/"),
+            ("http://example.org:80/a", "http://example.org/a"),
+            ("https://example.org:443/a", "https://example.org/a"),
+            ("http://example.org:8080/a", "http://example.org:8080/a"),
+            ("http://example.org/a#b", "http://example.org/a"),
+            ("http://user:secret@example.org/a", "http://example.org/a"),
+            ("http://example.org/a/../b/./c", "http://example.org/b/c"),
+            ("http://example.org/A%2f?b=2&a=1", "http://example.org/A%2f?b=2&a=1"),
+            ("http://example.org/a/", "http://example.org/a/"),
+            ("http://bücher.example/ü", "http://xn--bcher-kva.example/%C3%BC"),
+            ("http://[::1]:8080/", "http://[::1]:8080/"),
+            ("http://0x7f.1/", "http://127.0.0.1/"),
+        ] {
+            assert_eq!(canonical(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_web_address_is_refused_by_kind() {
+        assert!(matches!(CrawlUrl::parse("/a"), Err(UrlError::Malformed(_))));
+        assert_eq!(CrawlUrl::parse("ftp://example.org/"), Err(UrlError::Scheme("ftp".into())));
+        assert_eq!(CrawlUrl::parse("javascript:void(0)"), Err(UrlError::Scheme("javascript".into())));
+        let long = format!("http://example.org/{}", "a".repeat(MAX_URL_BYTES));
+        assert_eq!(CrawlUrl::parse(&long), Err(UrlError::TooLong(long.len())));
+    }
+
+    #[test]
+    fn parts_are_those_of_the_url() {
+        let url = CrawlUrl::parse("https://Example.org:8443/a?b=c:d").unwrap();
+        assert_eq!((url.host_str(), url.port(), url.path_and_query()), ("example.org", 8443, "/a?b=c:d"));
+        assert_eq!(url.origin().as_str(), "https://example.org:8443");
+        let url = CrawlUrl::parse("http://[::1]/").unwrap();
+        assert_eq!((url.host_str(), url.port()), ("[::1]", 80));
+        let url = CrawlUrl::parse("http://[::1]:81/").unwrap();
+        assert_eq!((url.host_str(), url.port()), ("[::1]", 81));
+        assert!(url.host_is_ip());
+    }
+
+    proptest! {
+        #[test]
+        fn canonicalisation_is_idempotent(text in "https?://[a-zA-Z0-9.@:-]{1,20}/[ -~é]{0,40}") {
+            if let Ok(url) = CrawlUrl::parse(&text) {
+                prop_assert_eq!(CrawlUrl::parse(url.as_str()).unwrap(), url.clone());
+                prop_assert_eq!(CrawlUrl::try_from(url.to_string()).unwrap(), url);
+            }
+        }
+
+        #[test]
+        fn parts_agree_with_the_parser(host in "[a-z]{1,8}(\\.[a-z]{2,5})?", port in proptest::option::of(1u16..), rest in "[a-z/:?=]{0,12}") {
+            let port = port.map(|p| format!(":{p}")).unwrap_or_default();
+            let url = CrawlUrl::parse(&format!("http://{host}{port}/{rest}")).unwrap();
+            let full = url.to_url();
+            prop_assert_eq!(Some(url.host_str()), full.host_str());
+            prop_assert_eq!(Some(url.port()), full.port_or_known_default());
+            prop_assert_eq!(url.origin().to_string(), full.origin().ascii_serialization());
+        }
+
+        #[test]
+        fn urls_that_differ_in_case_of_path_order_of_query_or_trailing_slash_have_different_keys(
+            path in "[a-z]{1,10}", a in "[a-z]{1,4}", b in "[A-Z]{1,4}",
+        ) {
+            let key = |text: String| CrawlUrl::parse(&text).unwrap().dedup_key();
+            prop_assert_ne!(key(format!("http://h/{path}")), key(format!("http://h/{}", path.to_uppercase())));
+            prop_assert_ne!(key(format!("http://h/{path}")), key(format!("http://h/{path}/")));
+            prop_assert_ne!(key(format!("http://h/?{a}=1&{b}=2")), key(format!("http://h/?{b}=2&{a}=1")));
+            prop_assert_eq!(key(format!("http://h/{path}#{a}")), key(format!("http://H:80/{path}")));
+        }
+    }
+}

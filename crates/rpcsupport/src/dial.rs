@@ -1,0 +1,199 @@
+//! Dialling a peer: connect, say hello, check who answered.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use model::WireError;
+use model::hello::{Hello, Role, Welcome};
+use tarpc::client::{self, RpcError};
+use tarpc::context::{self, Context};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::address::PeerAddress;
+use crate::service::{CrawlServiceClient, ItemSaverServiceClient};
+use crate::transport::frame;
+
+/// Why a peer could not be dialled.
+#[derive(Debug, Error)]
+pub enum DialError {
+    /// The name has no address.
+    #[error("cannot resolve {host}: {source}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The resolver's reason.
+        source: io::Error,
+    },
+    /// No address of it accepted a connection; the last one's reason.
+    #[error("{}", connect_reason(.0))]
+    Connect(io::Error),
+    /// It did not answer in time.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// Something listens there that does not speak our protocol.
+    #[error("it does not speak this protocol: is something else listening there? ({0})")]
+    Foreign(RpcError),
+    /// One of ours, but another kind.
+    #[error("{address} is {found}, expected {expected}")]
+    WrongRole {
+        /// Who was dialled.
+        address: String,
+        /// What it is.
+        found: Role,
+        /// What was wanted.
+        expected: Role,
+    },
+    /// It refused the hello.
+    #[error("it refused the connection: {0}")]
+    Refused(WireError),
+}
+
+impl DialError {
+    /// Whether dialling again later may help. A wrong role or version stays wrong until someone changes a command line.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            DialError::Resolve { .. } | DialError::Connect(_) | DialError::Timeout(_) => true,
+            DialError::Foreign(_) | DialError::WrongRole { .. } | DialError::Refused(_) => false,
+        }
+    }
+}
+
+/// A live connection to a peer that has said who it is. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Link<C> {
+    /// Makes calls; cheap to clone.
+    pub client: C,
+    /// What the peer said of itself.
+    pub welcome: Welcome,
+    dispatch: JoinHandle<()>,
+}
+
+impl<C> Link<C> {
+    pub(crate) fn new(client: C, welcome: Welcome, dispatch: JoinHandle<()>) -> Link<C> {
+        Link { client, welcome, dispatch }
+    }
+
+    /// Returns when the connection is gone: closed by the peer, broken, or its process killed. A peer that is frozen or unplugged does
+    /// not close anything; only unanswered pings tell that.
+    pub async fn closed(&mut self) {
+        // A dispatch that panicked is as gone as one that ended.
+        let _ = (&mut self.dispatch).await;
+    }
+}
+
+impl<C> Drop for Link<C> {
+    fn drop(&mut self) {
+        self.dispatch.abort();
+    }
+}
+
+/// Dials a worker within `limit`, hello included.
+///
+/// # Errors
+/// [`DialError`]; [`DialError::is_passing`] says whether to try again.
+pub async fn dial_worker(address: &PeerAddress, hello: Hello, limit: Duration) -> Result<Link<CrawlServiceClient>, DialError> {
+    within(limit, async {
+        let transport = frame(connect(address).await?).map_err(DialError::Connect)?;
+        let client::NewClient { client, dispatch } = CrawlServiceClient::new(client_config(), transport);
+        let dispatch = Dispatch::spawn(dispatch);
+        let welcome = client.hello(deadline(limit), hello).await.map_err(DialError::Foreign)?.map_err(DialError::Refused)?;
+        check_role(address, &welcome, Role::Worker)?;
+        Ok(Link::new(client, welcome, dispatch.keep()))
+    })
+    .await
+}
+
+/// Dials an itemsaver within `limit`, hello included.
+///
+/// # Errors
+/// As [`dial_worker`].
+pub async fn dial_itemsaver(address: &PeerAddress, hello: Hello, limit: Duration) -> Result<Link<ItemSaverServiceClient>, DialError> {
+    within(limit, async {
+        let transport = frame(connect(address).await?).map_err(DialError::Connect)?;
+        let client::NewClient { client, dispatch } = ItemSaverServiceClient::new(client_config(), transport);
+        let dispatch = Dispatch::spawn(dispatch);
+        let welcome = client.hello(deadline(limit), hello).await.map_err(DialError::Foreign)?.map_err(DialError::Refused)?;
+        check_role(address, &welcome, Role::ItemSaver)?;
+        Ok(Link::new(client, welcome, dispatch.keep()))
+    })
+    .await
+}
+
+/// A call's context with a deadline set on purpose; tarpc's own is 10 s, for everything.
+pub fn deadline(limit: Duration) -> Context {
+    let mut context = context::current();
+    context.deadline = (Instant::now() + limit).into_std();
+    context
+}
+
+/// Requests one client may have in flight: the engine's leases bound them well below, so that this never queues. 64 calls wait for the
+/// socket at most; the next caller waits for them.
+pub(crate) fn client_config() -> client::Config {
+    let mut config = client::Config::default();
+    config.max_in_flight_requests = 100_000;
+    config.pending_request_buffer = 64;
+    config
+}
+
+fn check_role(address: &PeerAddress, welcome: &Welcome, expected: Role) -> Result<(), DialError> {
+    if welcome.role == expected {
+        return Ok(());
+    }
+    Err(DialError::WrongRole { address: address.to_string(), found: welcome.role, expected })
+}
+
+async fn within<T>(limit: Duration, dialling: impl Future<Output = Result<T, DialError>>) -> Result<T, DialError> {
+    tokio::time::timeout(limit, dialling).await.unwrap_or(Err(DialError::Timeout(limit)))
+}
+
+async fn connect(address: &PeerAddress) -> Result<TcpStream, DialError> {
+    let resolved = tokio::net::lookup_host((address.host(), address.port())).await;
+    let addresses = resolved.map_err(|source| DialError::Resolve { host: address.host().to_owned(), source })?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for candidate in addresses {
+        match TcpStream::connect(candidate).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(DialError::Connect(last))
+}
+
+fn connect_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused: nothing listens there".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A client's dispatch task while the dial may still fail; dropped, it ends the task.
+struct Dispatch(Option<JoinHandle<()>>);
+
+impl Dispatch {
+    fn spawn<E>(dispatch: impl Future<Output = Result<(), E>> + Send + 'static) -> Dispatch
+    where
+        E: std::fmt::Display,
+    {
+        Dispatch(Some(tokio::spawn(async move {
+            if let Err(error) = dispatch.await {
+                tracing::debug!(%error, "connection lost");
+            }
+        })))
+    }
+
+    fn keep(mut self) -> JoinHandle<()> {
+        self.0.take().expect("taken once")
+    }
+}
+
+impl Drop for Dispatch {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The same services without a socket: a worker and an itemsaver inside the engine's process.
+//!
+//! Messages are moved, not encoded. All else is as over TCP: the hello, the reception, the deadlines, the cancellation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::WireError;
+use model::hello::{Hello, Welcome};
+use tarpc::client::{NewClient, RpcError};
+use tarpc::transport::channel;
+
+use crate::dial::{DialError, Link, client_config, deadline};
+use crate::handler::{Desk, ItemSaverHandler, WorkerHandler};
+use crate::reception::Reception;
+use crate::serve::{answer_itemsaver, answer_worker};
+use crate::service::{CrawlServiceClient, ItemSaverServiceClient};
+
+/// Messages of one direction that wait to be taken: as many as over TCP wait for the socket.
+const BUFFER: usize = 64;
+
+/// Limit on a hello that crosses no network; only a runtime without a free thread reaches it.
+const HELLO_LIMIT: Duration = Duration::from_secs(5);
+
+/// Links to a worker in this process. Dropping the link drops what the worker has in flight for it.
+///
+/// # Errors
+/// [`DialError::Refused`] when the reception refuses the hello.
+pub async fn link_worker<H: WorkerHandler>(
+    reception: &Reception,
+    handler: Arc<H>,
+    hello: Hello,
+) -> Result<Link<CrawlServiceClient>, DialError> {
+    let (ours, theirs) = channel::bounded(BUFFER);
+    let NewClient { client, dispatch } = CrawlServiceClient::new(client_config(), ours);
+    let answering = answer_worker(theirs, Desk::new(reception.session(), handler));
+    // Either ends the other: a client without a server is a closed connection, and so is a server without a client.
+    let task = tokio::spawn(async move {
+        tokio::select! { _ = dispatch => {}, () = answering => {} }
+    });
+    let welcome = answered(client.hello(deadline(HELLO_LIMIT), hello).await)?;
+    Ok(Link::new(client, welcome, task))
+}
+
+/// Links to an itemsaver in this process; otherwise as [`link_worker`].
+///
+/// # Errors
+/// As [`link_worker`].
+pub async fn link_itemsaver<H: ItemSaverHandler>(
+    reception: &Reception,
+    handler: Arc<H>,
+    hello: Hello,
+) -> Result<Link<ItemSaverServiceClient>, DialError> {
+    let (ours, theirs) = channel::bounded(BUFFER);
+    let NewClient { client, dispatch } = ItemSaverServiceClient::new(client_config(), ours);
+    let answering = answer_itemsaver(theirs, Desk::new(reception.session(), handler));
+    let task = tokio::spawn(async move {
+        tokio::select! { _ = dispatch => {}, () = answering => {} }
+    });
+    let welcome = answered(client.hello(deadline(HELLO_LIMIT), hello).await)?;
+    Ok(Link::new(client, welcome, task))
+}
+
+fn answered(answer: Result<Result<Welcome, WireError>, RpcError>) -> Result<Welcome, DialError> {
+    answer.map_err(DialError::Foreign)?.map_err(DialError::Refused)
+}

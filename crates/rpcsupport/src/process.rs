@@ -1,0 +1,65 @@
+//! What every binary does at its edge: read its arguments, log, notice that it should end.
+
+use std::ffi::OsString;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The command line, with `--worker_hosts` spelled `--worker-hosts`: both spellings of every flag work, as in the Go course.
+pub fn arguments() -> Vec<OsString> {
+    std::env::args_os().map(dashed).collect()
+}
+
+fn dashed(argument: OsString) -> OsString {
+    match argument.to_str() {
+        Some(text) if text.starts_with("--") && text.len() > 2 => {
+            let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
+            OsString::from(name.replace('_', "-") + value)
+        }
+        _ => argument,
+    }
+}
+
+/// Logs to standard error: warnings for -1, the story of the process for 0, every page for 1, everything for 2.
+/// `GOSSAMER_LOG` (`worker=debug,tarpc=info`) says it in detail instead.
+pub fn init_log(verbosity: i8) {
+    let ours = match verbosity {
+        ..=-1 => "warn",
+        0 => "info",
+        1 => "debug",
+        2.. => "trace",
+    };
+    let libraries = if verbosity >= 2 { "debug" } else { "warn" };
+    let default = format!("{libraries},engine={ours},worker={ours},itemsaver={ours},rpcsupport={ours},mockserver={ours},tests={ours}");
+    let filter = EnvFilter::try_from_env("GOSSAMER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// Returns on the first SIGINT or SIGTERM. Called again it waits for the next one.
+pub async fn shutdown_signal() {
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+        tracing::error!("cannot listen for signals; end this process with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_of_a_flag_are_one_and_values_are_left_alone() {
+        for (given, read) in [
+            ("--worker_hosts", "--worker-hosts"),
+            ("--worker_hosts=a_b:1", "--worker-hosts=a_b:1"),
+            ("a_b", "a_b"),
+            ("-a_b", "-a_b"),
+            ("--", "--"),
+        ] {
+            assert_eq!(dashed(given.into()), read);
+        }
+    }
+}

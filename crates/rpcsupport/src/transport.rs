@@ -1,0 +1,27 @@
+//! A TCP stream as a tarpc transport: frames of a bounded length, each one message.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use tarpc::serde_transport::{self, Transport};
+use tokio::net::TcpStream;
+use tokio_util::codec::length_delimited::LengthDelimitedCodec;
+
+use crate::codec::MessagePack;
+
+/// Largest frame of either direction. An outcome is capped by the worker at 8 MiB of links and 8 MiB of items; the rest is room for
+/// names and lengths. tarpc's own default is 8 MiB.
+pub(crate) const MAX_FRAME_BYTES: usize = 20 * 1024 * 1024;
+
+pub(crate) type Tcp<In, Out> = Transport<TcpStream, In, Out, MessagePack>;
+
+/// Frames a stream. TCP_NODELAY is set: a frame is a whole request or answer, so nothing is gained by waiting for more.
+pub(crate) fn frame<In, Out>(stream: TcpStream) -> io::Result<Tcp<In, Out>>
+where
+    In: for<'de> Deserialize<'de>,
+    Out: Serialize,
+{
+    stream.set_nodelay(true)?;
+    let framed = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_framed(stream);
+    Ok(serde_transport::new(framed, MessagePack))
+}
