@@ -1,0 +1,143 @@
+//! What the program does once its command line is understood.
+
+use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use itemsaver::export::{ExportError, ExportFormat, Exported, OutputFile, export};
+use itemsaver::listing::{counts_table, items_table};
+use itemsaver::store::{ItemFilter, StoredItem};
+use itemsaver::{AnyStore, ItemSaver, Store, StoreSpec};
+use rpcsupport::process::shutdown_signal;
+
+use crate::args::{Config, Task};
+
+/// Output collected before it is written: fewer calls, little memory.
+const BUFFER: usize = 64 * 1024;
+
+/// Why the program ends otherwise than well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It could not start; nothing was done.
+    Start(String),
+    /// It was begun and not finished.
+    Midway(String),
+}
+
+impl Failure {
+    fn start(error: impl ToString) -> Failure {
+        Failure::Start(error.to_string())
+    }
+
+    fn midway(error: impl ToString) -> Failure {
+        Failure::Midway(error.to_string())
+    }
+}
+
+/// Does the task.
+pub(crate) async fn run(config: Config) -> Result<ExitCode, Failure> {
+    match config.task {
+        Task::Serve { address, grace } => serve(&config.store, address, grace).await,
+        Task::Export { filter, format, output } => {
+            let store = AnyStore::open_to_read(&config.store).await.map_err(Failure::start)?;
+            export_to(&store, &filter, format, output).await
+        }
+        Task::List { filter, limit } => {
+            let store = AnyStore::open_to_read(&config.store).await.map_err(Failure::start)?;
+            list(&store, &filter, limit).await
+        }
+        Task::Count { filter } => {
+            let store = AnyStore::open_to_read(&config.store).await.map_err(Failure::start)?;
+            let mut stats = store.stats().await.map_err(Failure::midway)?;
+            stats.items_by_type.retain(|(item_type, _)| filter.item_type.as_ref().is_none_or(|wanted| wanted == item_type));
+            print(&counts_table(&stats))
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "a program tells the person who started it where it listens and stores")]
+async fn serve(store: &StoreSpec, address: SocketAddr, grace: Duration) -> Result<ExitCode, Failure> {
+    let saver = ItemSaver::open(store).await.map_err(Failure::start)?;
+    let listener = rpcsupport::bind(address).await.map_err(Failure::start)?;
+    let address = listener.local_addr().map_err(Failure::start)?;
+    if !address.ip().is_loopback() {
+        eprintln!("warning: other machines reach {address}, and nothing on this wire is encrypted or authenticated");
+    }
+    eprintln!("storing in {store}");
+    eprintln!("Listening on {address}");
+    let drained = itemsaver::run(listener, saver, shutdown_signal(), grace).await;
+    match drained.left {
+        0 => Ok(ExitCode::SUCCESS),
+        left => Err(Failure::Midway(format!(
+            "{left} batches were cut off after {} s of grace; they were not acknowledged",
+            grace.as_secs_f32()
+        ))),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "standard output is for the items")]
+async fn export_to(store: &AnyStore, filter: &ItemFilter, format: ExportFormat, output: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let exported = match &output {
+        Some(path) => export_to_file(store, filter, format, path).await?,
+        None => {
+            let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+            match export(store, filter, format, out, "standard output").await {
+                // Whoever reads has read enough, as `head` does.
+                Err(ExportError::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+                exported => exported.map_err(Failure::midway)?,
+            }
+        }
+    };
+    let Exported { items, left_out } = exported;
+    if let Some(path) = output {
+        eprintln!("{items} items in {}", path.display());
+    }
+    if left_out > 0 {
+        return Err(Failure::Midway(format!(
+            "{left_out} values are missing: their fields are new since the export began, and had no column yet; export again"
+        )));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn export_to_file(store: &AnyStore, filter: &ItemFilter, format: ExportFormat, path: &Path) -> Result<Exported, Failure> {
+    let name = path.display().to_string();
+    let mut file = OutputFile::create(path).map_err(|error| Failure::Start(format!("cannot write {name}: {error}")))?;
+    let out = BufWriter::with_capacity(BUFFER, &mut file);
+    let exported = export(store, filter, format, out, &name).await.map_err(Failure::midway)?;
+    file.finish().map_err(|error| Failure::Midway(format!("cannot write {name}: {error}")))?;
+    Ok(exported)
+}
+
+#[allow(clippy::print_stderr, reason = "standard output is for the items")]
+async fn list(store: &AnyStore, filter: &ItemFilter, limit: usize) -> Result<ExitCode, Failure> {
+    let mut after = None;
+    let mut left = limit;
+    loop {
+        let chunk = store.items(filter, after.as_ref()).await.map_err(Failure::midway)?;
+        let shown: &[StoredItem] = &chunk.items[..chunk.items.len().min(left)];
+        left -= shown.len();
+        if !shown.is_empty() {
+            print(&items_table(shown))?;
+        }
+        let more = shown.len() < chunk.items.len() || chunk.next.is_some();
+        after = chunk.next;
+        if left == 0 && more {
+            eprintln!("the first {limit} items; --limit shows more, --count counts them");
+        } else if left == limit {
+            eprintln!("no items");
+        }
+        if left == 0 || after.is_none() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Midway(format!("cannot write standard output: {error}"))),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

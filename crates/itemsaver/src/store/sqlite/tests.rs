@@ -1,0 +1,152 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::store::conformance::{Place, all, batch, conformance, item, page, save};
+
+/// A database in a folder of its own, removed with it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("items.db")
+    }
+
+    fn file(&self) -> DatabaseFile {
+        DatabaseFile { path: self.path(), busy_timeout: Duration::from_millis(50) }
+    }
+}
+
+impl Place for Folder {
+    type Store = SqliteStore;
+
+    async fn open(&self) -> SqliteStore {
+        SqliteStore::open(&self.path()).await.unwrap()
+    }
+}
+
+conformance!(Folder::new());
+
+fn one_item(name: &str) -> SaveBatch {
+    batch("c", 1, &[page(name, 1, &[item("t", name, "{}")])])
+}
+
+async fn refusal(path: &Path) -> StoreError {
+    SqliteStore::open(path).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_a_store_is_refused_with_the_reason() {
+    let folder = Folder::new();
+    let reason = |error: StoreError| match error {
+        StoreError::Unusable { reason, .. } => reason,
+        other => panic!("{other}"),
+    };
+    assert_eq!(reason(refusal(folder.0.path()).await), "it is a folder, not a file");
+    let nowhere = folder.0.path().join("no/items.db");
+    assert_eq!(reason(refusal(&nowhere).await), format!("there is no folder {}", folder.0.path().join("no").display()));
+    assert_eq!(reason(SqliteStore::open_to_read(&folder.path()).await.unwrap_err()), "there is no such file");
+    std::fs::write(folder.path(), "not a database, but long enough to look at its first bytes: ".repeat(20)).unwrap();
+    assert_eq!(reason(refusal(&folder.path()).await), "it is not a SQLite database");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused_and_not_retryable() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    save(&store, one_item("a")).await;
+    store.close().await;
+    let mut bytes = std::fs::read(folder.path()).unwrap();
+    bytes[200..].fill(0x5a);
+    std::fs::write(folder.path(), bytes).unwrap();
+    let error = refusal(&folder.path()).await;
+    assert!(error.to_string().contains("it is damaged"), "{error}");
+    assert!(!error.is_retryable());
+}
+
+#[test]
+fn a_full_disk_stores_nothing_of_the_group_and_the_next_try_works() {
+    let folder = Folder::new();
+    let mut writer = Writer::open(&folder.file(), None).unwrap();
+    writer.save(&[one_item("a")]).unwrap();
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20));
+    let large = batch("c", 1, &[page("b", 1, &[item("t", "b", &large)])]);
+    let pages: i64 = writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    writer.connection.execute_batch(&format!("PRAGMA max_page_count = {}", pages + 8)).unwrap();
+    let error = writer.save(&[one_item("c"), large.clone()]).unwrap_err().told("s");
+    assert_eq!(error, StoreError::Unavailable { store: "s".into(), reason: "the disk is full".into() });
+    drop(writer);
+    let mut writer = Writer::open(&folder.file(), None).unwrap();
+    assert_eq!(reader::stats(&writer.connection, "s").unwrap().items_by_type, [("t".to_owned(), 1)]);
+    writer.save(&[one_item("c"), large]).unwrap();
+    assert_eq!(reader::stats(&writer.connection, "s").unwrap().items_by_type, [("t".to_owned(), 3)]);
+}
+
+#[test]
+fn a_read_only_database_is_unavailable() {
+    let folder = Folder::new();
+    let mut writer = Writer::open(&folder.file(), None).unwrap();
+    writer.connection.execute_batch("PRAGMA query_only = 1").unwrap();
+    let error = writer.save(&[one_item("a")]).unwrap_err().told("s");
+    assert_eq!(error, StoreError::Unavailable { store: "s".into(), reason: "it is read-only".into() });
+}
+
+#[tokio::test]
+async fn a_locked_database_is_retryable_and_statistics_say_so_until_it_can_be_written() {
+    let folder = Folder::new();
+    let store = SqliteStore::open_with(&folder.path(), Duration::from_millis(20)).await.unwrap();
+    save(&store, one_item("a")).await;
+    let other = Connection::open(folder.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = store.save(one_item("b")).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(store.stats().await.unwrap_err(), error);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.stats().await.unwrap().items(), 1);
+    save(&store, one_item("b")).await;
+    assert_eq!(store.stats().await.unwrap().items(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_or_replaced_acknowledges_nothing() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    save(&store, one_item("a")).await;
+    std::fs::remove_file(folder.path()).unwrap();
+    let error = store.save(one_item("b")).await.unwrap_err();
+    assert!(error.to_string().contains("removed or replaced"), "{error}");
+    std::fs::write(folder.path(), "").unwrap();
+    assert_eq!(store.save(one_item("b")).await.unwrap_err(), error);
+    assert_eq!(std::fs::read(folder.path()).unwrap(), b"", "the file that is there now is left alone");
+}
+
+#[tokio::test]
+async fn others_read_and_write_while_a_server_has_the_store_open() {
+    let folder = Folder::new();
+    let server = folder.open().await;
+    save(&server, one_item("a")).await;
+    let reader = SqliteStore::open_to_read(&folder.path()).await.unwrap();
+    let second = folder.open().await;
+    save(&second, one_item("b")).await;
+    save(&server, one_item("c")).await;
+    assert_eq!(all(&reader, &ItemFilter::default()).await.len(), 3);
+    assert!(matches!(reader.save(one_item("d")).await, Err(StoreError::Unusable { .. })));
+}
+
+#[tokio::test]
+async fn a_bystander_with_a_shell_finds_readable_rows() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    save(&store, one_item("a")).await;
+    let row: (String, String, String, String, String) = Connection::open(folder.path())
+        .unwrap()
+        .query_row("SELECT type, id, url, crawl, page FROM items_with_source", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
+        .unwrap();
+    let expected = ["t", "a", "http://h/items/a", "c", "http://h/a"].map(str::to_owned);
+    assert_eq!([row.0, row.1, row.2, row.3, row.4], expected);
+}

@@ -1,0 +1,298 @@
+//! The program as a person and an engine meet it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
+
+use model::hello::{CrawlIdentity, Hello, Role};
+use model::save::{ItemAnswer, ItemStatus, PageItems, SaveAnswer, SaveBatch};
+use model::schema::{FieldKind, FieldSchema, TypeSchema};
+use model::{CrawlName, CrawlUrl, Item, RunId, SpiderHash};
+use rpcsupport::dial::deadline;
+use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
+
+/// Far longer than any call takes: reached only when something is wrong.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn itemsaver(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_itemsaver"));
+    command.current_dir(folder).stdin(Stdio::null());
+    for variable in ["PORT", "LISTEN", "STORE", "GRACE", "INSECURE_PLAINTEXT", "LOG"] {
+        command.env_remove(format!("GOSSAMER_{variable}"));
+    }
+    command
+}
+
+/// Exit code, standard output, standard error.
+fn run(folder: &Path, line: &str) -> (i32, String, String) {
+    outcome(itemsaver(folder).args(line.split_whitespace()).output().unwrap())
+}
+
+fn outcome(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// A running server, killed with the test.
+struct Server {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    address: String,
+    greeting: Vec<String>,
+}
+
+impl Server {
+    fn start(folder: &Path, line: &str) -> Server {
+        let mut command = itemsaver(folder);
+        command.args(["--listen", "127.0.0.1:0"]).args(line.split_whitespace()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Server { child, stderr, address: String::new(), greeting: Vec::new() };
+        while server.address.is_empty() {
+            let mut line = String::new();
+            assert_ne!(server.stderr.read_line(&mut line).unwrap(), 0, "ended after {:?}", server.greeting);
+            match line.trim_end().strip_prefix("Listening on ") {
+                Some(address) => server.address = address.to_owned(),
+                None => server.greeting.push(line.trim_end().to_owned()),
+            }
+        }
+        server
+    }
+
+    async fn dial(&self) -> Link<ItemSaverServiceClient> {
+        let address: PeerAddress = self.address.parse().unwrap();
+        let crawl = CrawlIdentity { crawl: CrawlName::new("c").unwrap(), run: RunId(1), epoch: 1 };
+        dial_itemsaver(&address, Hello::new(Role::Engine, Some(crawl)), LIMIT).await.unwrap()
+    }
+
+    /// Asks it to end, as an operator does.
+    fn signal(&self) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Ends it: exit code and the rest of what it said.
+    fn terminate(self) -> (i32, String) {
+        self.signal();
+        self.ended()
+    }
+
+    fn ended(mut self) -> (i32, String) {
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code().unwrap(), said)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn item(item_type: &str, id: &str, payload: &str) -> Item {
+    let url = format!("http://h/items/{id}");
+    serde_json::from_value(serde_json::json!({"url": url, "type": item_type, "id": id, "payload": payload})).unwrap()
+}
+
+fn page(name: &str, version: u64, items: Vec<Item>) -> PageItems {
+    let page = CrawlUrl::parse(&format!("http://h/{name}")).unwrap();
+    PageItems { page, fetched_at_ms: 1_709_164_800_000 + version, version, items }
+}
+
+fn batch(pages: Vec<PageItems>) -> SaveBatch {
+    SaveBatch { crawl: CrawlName::new("c").unwrap(), run: RunId(1), spider: Some(SpiderHash::of(b"spider")), pages }
+}
+
+async fn save(link: &Link<ItemSaverServiceClient>, batch: SaveBatch) -> SaveAnswer {
+    link.client.save(deadline(LIMIT), batch).await.unwrap().unwrap()
+}
+
+/// A store in `gossamer-items.db` of the folder with a bit of everything.
+async fn fill(folder: &Path) {
+    let server = Server::start(folder, "");
+    let link = server.dial().await;
+    let field = |name: &str, kind| FieldSchema { name: name.to_owned(), kind };
+    let car = vec![field("price", FieldKind::Integer), field("name", FieldKind::Text)];
+    let types = vec![TypeSchema { item_type: "car".into(), fields: car }];
+    link.client.put_schema(deadline(LIMIT), types).await.unwrap().unwrap();
+    let cars = vec![
+        item("car", "b", r#"{"name":"two, \"quoted\"","price":18446744073709551616,"id":7}"#),
+        item("car", "a", "{\"price\": 1.50,\n\"name\": \"line\\nbreak\"}"),
+    ];
+    let others = vec![item("zhenai", "1", r#"{"name":"安静","tags":["a","b"],"home":{"city":"x","rooms":[1]},"ok":true,"no":null}"#)];
+    save(&link, batch(vec![page("cars", 1, cars), page("people", 2, others)])).await;
+    assert_eq!(server.terminate().0, 0);
+}
+
+#[test]
+fn a_server_without_a_port_says_so_and_exits_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in ["", "--port 0"] {
+        let (code, stdout, stderr) = run(folder.path(), line);
+        assert_eq!((code, stdout.as_str()), (2, ""));
+        assert!(stderr.starts_with("itemsaver: must specify a port"), "{stderr}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+#[test]
+fn all_mistakes_of_a_command_line_are_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(folder.path(), "--port 70000 --grace soon --store opensearch:http://h/i");
+    assert_eq!(code, 2);
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{stderr}");
+    assert!(lines[2].contains("opensearch stores arrive in a later version"), "{stderr}");
+    let (code, _, stderr) = run(folder.path(), "export --format parquet");
+    assert_eq!((code, stderr.contains("parquet comes in a later version")), (2, true), "{stderr}");
+    assert_eq!(run(folder.path(), "--no-such-flag").0, 2);
+    let (code, stdout, _) = run(folder.path(), "--help");
+    assert_eq!(code, 0);
+    for part in ["Listening:", "Store:", "Ending:", "[default: 30s]", "[default: sqlite:gossamer-items.db]", "GOSSAMER_STORE", "export"] {
+        assert!(stdout.contains(part), "{part} is not in {stdout}");
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_told_before_anyone_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let cases = [
+        ("--listen 127.0.0.1:0 --store sqlite:no/items.db", format!("there is no folder {}", path("no"))),
+        ("--listen 127.0.0.1:0 --store sqlite:.", "it is a folder, not a file".to_owned()),
+        ("export --store sqlite:missing.db", format!("sqlite:{} cannot be used: there is no such file", path("missing.db"))),
+        ("items --store sqlite:missing.db", "there is no such file".to_owned()),
+    ];
+    for (line, reason) in cases {
+        let (code, _, stderr) = run(folder.path(), line);
+        assert_eq!(code, 2, "{line}: {stderr}");
+        assert!(stderr.contains(&reason) && !stderr.contains("Listening"), "{line}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_is_answered_item_by_item_and_the_end_is_orderly() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), "--store sqlite:items.db -v");
+    let store = format!("sqlite:{}", folder.path().join("items.db").display());
+    assert_eq!(server.greeting, [format!("storing in {store}")]);
+    let link = server.dial().await;
+    assert_eq!((link.welcome.role, link.welcome.capacity), (Role::ItemSaver, 4));
+    let items = vec![item("car", "1", "{}"), item("", "2", "{}"), item("car", "3", "{}")];
+    let answer = save(&link, batch(vec![page("a", 1, items), page("b", 2, vec![]), page("c", 3, vec![item("car", "1", "{}")])])).await;
+    let stored = ItemAnswer::stored;
+    let first = vec![stored(ItemStatus::Created), ItemAnswer::rejected("must supply Type"), stored(ItemStatus::Created)];
+    assert_eq!(answer.pages, [first, vec![], vec![stored(ItemStatus::Collided)]]);
+    let stats = link.client.stats(deadline(LIMIT)).await.unwrap().unwrap();
+    assert_eq!((stats.store, stats.items_by_type), (store, vec![("car".to_owned(), 2)]));
+    assert_eq!(link.client.ping(deadline(LIMIT)).await.unwrap().in_flight, 0);
+    let (code, said) = server.terminate();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("Got item #1: car 1 {}"), "{said}");
+    assert!(!folder.path().join("items.db-wal").exists(), "the log is in the database");
+}
+
+#[tokio::test]
+async fn pings_do_not_wait_for_a_save_and_the_end_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), "");
+    let link = server.dial().await;
+    let lock = rusqlite::Connection::open(folder.path().join("gossamer-items.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let client = link.client.clone();
+    let held_up = tokio::spawn(async move { client.save(deadline(LIMIT), batch(vec![page("a", 1, vec![item("t", "1", "{}")])])).await });
+    let ping = async || link.client.ping(deadline(LIMIT)).await.unwrap();
+    while ping().await.in_flight == 0 {}
+    assert_eq!(link.client.stats(deadline(LIMIT)).await.unwrap().unwrap().items(), 0);
+    server.signal();
+    while !ping().await.draining {}
+    let refused = link.client.save(deadline(LIMIT), batch(vec![])).await.unwrap().unwrap_err();
+    assert_eq!(refused.code, model::error::code::DRAINING);
+    lock.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(held_up.await.unwrap().unwrap().unwrap().pages, [[ItemAnswer::stored(ItemStatus::Created)]]);
+    drop(link);
+    let (code, said) = server.ended();
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(run(folder.path(), "items --count").1, "TYPE  ITEMS\nt     1\nall   1\n");
+}
+
+#[tokio::test]
+async fn killed_after_an_acknowledged_save_it_has_lost_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path(), "");
+    let link = server.dial().await;
+    let nth = |n: u64| batch((0..10).map(|p| page(&format!("{n}/{p}"), n, vec![item("t", &format!("{n:02}-{p}"), "{}")])).collect());
+    for n in 0..10 {
+        save(&link, nth(n)).await;
+    }
+    let unanswered = link.client.clone();
+    let pending = tokio::spawn(async move { unanswered.save(deadline(LIMIT), nth(10)).await });
+    save(&link, nth(11)).await;
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let acknowledged_too = matches!(pending.await.unwrap(), Ok(Ok(_)));
+
+    let (code, stdout, stderr) = run(folder.path(), "export");
+    assert_eq!(code, 0, "{stderr}");
+    let ids: Vec<String> = stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].to_string()).collect();
+    let of = |n: u64| (0..10).map(move |p| format!("\"{n:02}-{p}\""));
+    let tenth = ids.contains(&"\"10-0\"".to_owned());
+    assert!(tenth || !acknowledged_too);
+    let expected: Vec<String> = (0..10).chain(tenth.then_some(10)).chain([11]).flat_map(of).collect();
+    assert_eq!(ids, expected, "a batch is there whole or not at all");
+}
+
+#[tokio::test]
+async fn exports_are_the_same_bytes_for_the_same_items() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    for (line, golden) in [
+        ("export", include_str!("golden/all.jsonl")),
+        ("export --format csv", include_str!("golden/all.csv")),
+        ("export --format csv --type car --crawl c -o -", include_str!("golden/car.csv")),
+        ("export --crawl nobody", ""),
+    ] {
+        assert_eq!(run(folder.path(), line), (0, golden.to_owned(), String::new()), "{line}");
+    }
+    assert_eq!(run(folder.path(), "export -o out.csv"), (0, String::new(), "3 items in out.csv\n".to_owned()));
+    assert_eq!(std::fs::read_to_string(folder.path().join("out.csv")).unwrap(), include_str!("golden/all.csv"));
+    let (code, _, stderr) = run(folder.path(), "export -o no/out.jsonl");
+    assert_eq!(code, 2);
+    assert!(stderr.starts_with("itemsaver: cannot write no/out.jsonl: "), "{stderr}");
+}
+
+#[tokio::test]
+async fn items_are_listed_and_counted_also_while_a_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    let _server = Server::start(folder.path(), "");
+    let (code, stdout, stderr) = run(folder.path(), "items --limit 2");
+    assert_eq!((code, stdout.lines().count()), (0, 3), "{stdout}{stderr}");
+    assert!(stdout.starts_with("TYPE  ID  URL               PAYLOAD\ncar   a   http://h/items/a  {\"price\": 1.50, \"name\""), "{stdout}");
+    assert!(stderr.contains("the first 2 items"), "{stderr}");
+    assert_eq!(run(folder.path(), "items --count").1, "TYPE    ITEMS\ncar     2\nzhenai  1\nall     3\n");
+    assert_eq!(run(folder.path(), "items --count --type zhenai").1, "TYPE    ITEMS\nzhenai  1\nall     1\n");
+    assert_eq!(run(folder.path(), "items --type none"), (0, String::new(), "no items\n".to_owned()));
+    // The environment's flags for a server do not get into the way of a command.
+    let output = itemsaver(folder.path()).env("GOSSAMER_PORT", "1234").args(["items", "--count"]).output().unwrap();
+    assert_eq!(outcome(output).0, 0);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_enough_ends_an_export_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), "");
+    let link = server.dial().await;
+    // More than a pipe and the writer's buffer hold.
+    let payload = format!("{{\"a\":\"{}\"}}", "x".repeat(1000));
+    save(&link, batch(vec![page("a", 1, (0..2000).map(|n| item("t", &n.to_string(), &payload)).collect())])).await;
+    let mut child = itemsaver(folder.path()).arg("export").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(outcome(child.wait_with_output().unwrap()), (0, String::new(), String::new()));
+}
