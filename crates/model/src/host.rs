@@ -38,6 +38,16 @@ impl Origin {
         Origin(origin.into())
     }
 
+    /// The host name in it.
+    pub fn host(&self) -> HostName {
+        let authority = self.0.split_once("://").map_or(&*self.0, |(_, authority)| authority);
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => host,
+            _ => authority,
+        };
+        HostName::from_canonical(host)
+    }
+
     /// The origin's text, without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -84,6 +94,14 @@ text_traits!(Origin);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_of_an_origin_has_no_port() {
+        for (origin, host) in [("http://a.b", "a.b"), ("https://a.b:8443", "a.b"), ("http://[::1]", "[::1]"), ("http://[::1]:81", "[::1]")]
+        {
+            assert_eq!(Origin::from_canonical(origin).host().as_str(), host);
+        }
+    }
 
     #[test]
     fn loopback_is_known_by_name_and_by_address() {

@@ -11,6 +11,9 @@ pub const PAGE_PARSER: &str = "page";
 /// Name of the built-in parser that finds nothing: the page is fetched and that is all.
 pub const NIL_PARSER: &str = "NilParser";
 
+/// The parsers that every worker has.
+pub const BUILT_IN_PARSERS: [&str; 2] = [PAGE_PARSER, NIL_PARSER];
+
 /// Arguments of a parser by name, such as the `name` a link's text gave to the page behind it.
 pub type Args = BTreeMap<String, String>;
 

@@ -11,6 +11,28 @@ pub struct TypeSchema {
     pub fields: Vec<FieldSchema>,
 }
 
+impl TypeSchema {
+    /// The items of the built-in parser `page`, with the fields that only its arguments add last.
+    pub fn page() -> TypeSchema {
+        use FieldKind::{Integer, Text, TextList};
+        let fields = [
+            ("status", Integer),
+            ("title", Text),
+            ("description", Text),
+            ("canonical", Text),
+            ("lang", Text),
+            ("bytes", Integer),
+            ("links", Integer),
+            ("content_hash", Text),
+            ("text", Text),
+            ("headings", TextList),
+            ("link_urls", TextList),
+        ];
+        let fields = fields.map(|(name, kind)| FieldSchema { name: name.to_owned(), kind }).into();
+        TypeSchema { item_type: "page".to_owned(), fields }
+    }
+}
+
 /// One field of an item type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldSchema {

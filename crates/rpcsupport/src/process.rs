@@ -1,9 +1,15 @@
 //! What every binary does at its edge: read its arguments, log, notice that it should end.
 
 use std::ffi::OsString;
+use std::fmt;
+use std::io::IsTerminal;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 /// The command line, with `--worker_hosts` spelled `--worker-hosts`: both spellings of every flag work, as in the Go course.
 pub fn arguments() -> Vec<OsString> {
@@ -23,6 +29,11 @@ fn dashed(argument: OsString) -> OsString {
 /// Logs to standard error: warnings for -1, the story of the process for 0, every page for 1, everything for 2.
 /// `GOSSAMER_LOG` (`worker=debug,tarpc=info`) says it in detail instead.
 pub fn init_log(verbosity: i8) {
+    init_log_to(verbosity, std::io::stderr);
+}
+
+/// As [`init_log`], to a writer that ends on standard error, such as one that keeps lines and a progress bar apart.
+pub fn init_log_to(verbosity: i8, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     let ours = match verbosity {
         ..=-1 => "warn",
         0 => "info",
@@ -30,9 +41,23 @@ pub fn init_log(verbosity: i8) {
         2.. => "trace",
     };
     let libraries = if verbosity >= 2 { "debug" } else { "warn" };
-    let default = format!("{libraries},engine={ours},worker={ours},itemsaver={ours},rpcsupport={ours},mockserver={ours},tests={ours}");
+    let default = format!("{libraries},engine={ours},worker={ours},itemsaver={ours},rpcsupport={ours},mockserver={ours}");
     let filter = EnvFilter::try_from_env("GOSSAMER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    log.with_ansi(colours).with_target(false).with_timer(TimeOfDay).init();
+}
+
+/// The time of day, UTC, to the millisecond: a crawl's log is read by the person who started it.
+struct TimeOfDay;
+
+impl FormatTime for TimeOfDay {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = since.as_secs();
+        let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+        write!(writer, "{hours:02}:{minutes:02}:{:02}.{:03}Z", seconds % 60, since.subsec_millis())
+    }
 }
 
 /// Returns on the first SIGINT or SIGTERM. Called again it waits for the next one.

@@ -1,0 +1,337 @@
+//! A crawl from start to end: read what is needed, reach everybody, run the engine, report.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use futures::FutureExt;
+use model::hello::{CrawlIdentity, Hello, Role};
+use model::{CrawlName, RunId};
+use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver, dial_worker};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::args::Args;
+use crate::config::{Config, SeedSource, Workers};
+use crate::embedded::{self, EmbeddedSaver};
+use crate::engine::{Channels, Engine, EngineError};
+use crate::event::{EVENTS, Event};
+use crate::frontier::MemoryFrontier;
+use crate::limits::DIAL;
+use crate::output::{Output, OutputSource};
+use crate::pool::member::{self, WorkerSource};
+use crate::practice::{self, PracticeSite};
+use crate::progress::{self, Screen, Show, Snapshot};
+use crate::report::{Places, Report};
+use crate::request_loop::{self, JobTemplate};
+use crate::saver::{self, Saver, SaverIdentity, SaverSource};
+use crate::scheduler::Scheduler;
+
+/// Pause between two tries to reach the itemsaver at start.
+const REDIAL: Duration = Duration::from_millis(200);
+
+/// How long the saver and the output may take to end after the engine has: all their work is done by then, or given up.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why a crawl did not start. Nothing was fetched or stored.
+#[derive(Debug)]
+pub enum StartError {
+    /// What is wrong with the command line and the files it names, a sentence each.
+    Mistakes(Vec<String>),
+    /// Something that was needed is not there.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for StartError {
+    fn from(error: anyhow::Error) -> StartError {
+        StartError::Failed(error)
+    }
+}
+
+/// A crawl that has ended, with what to tell.
+#[derive(Debug)]
+pub struct Done {
+    /// What became of it.
+    pub report: Report,
+    /// Where things are.
+    pub places: Places,
+}
+
+/// Crawls as the arguments say.
+///
+/// # Errors
+/// [`StartError`] when nothing could be started; a crawl that began always ends in a report, unless its frontier cannot be written.
+pub async fn run(args: &Args, screen: Screen) -> Result<Done, StartError> {
+    let started = Instant::now();
+    let practice = match args.urls.is_empty() && args.spider.is_none() {
+        true => Some(PracticeSite::start().await.context("cannot start the practice site")?),
+        false => None,
+    };
+    let source = seed_source(args, practice.as_ref())?;
+    let config = Config::build(args, source).map_err(StartError::Mistakes)?;
+    announce(&config, practice.as_ref());
+    let state = StateDir::open(config.state.as_deref())?;
+    let hello = Hello::new(Role::Engine, Some(identity(&config.crawl)));
+    let stored = Stored::open(&config, &state, &hello).await?;
+    let done = crawl(&config, stored, hello, started, screen).await?;
+    drop(practice);
+    Ok(done)
+}
+
+/// The work between the start and the report.
+async fn crawl(config: &Config, stored: Stored, hello: Hello, started: Instant, screen: Screen) -> anyhow::Result<Done> {
+    let (event_sender, events) = mpsc::channel(EVENTS);
+    let (dispatches, dispatch_queue) = async_channel::bounded(config.engine.worker_count);
+    let (pages, page_queue) = mpsc::channel(config.engine.page_permits);
+    let (progress, snapshots) = watch::channel(Snapshot::default());
+    let output = start_output(config, event_sender.clone())?;
+    let show = if config.verbosity < 0 { Show::Nothing } else { Show::Auto };
+    let shown = tokio::spawn(progress::show(snapshots, show, screen));
+
+    // Members and request loops end with the engine; the saver and the output first finish what they have.
+    let mut helpers = JoinSet::new();
+    let sources = worker_sources(config, &hello)?;
+    let names = sources.iter().map(|source| source.name.clone()).collect();
+    let spider = config.spider.as_ref().map(|loaded| Arc::clone(&loaded.file));
+    for (worker, source) in sources.into_iter().enumerate() {
+        helpers.spawn(member::keep_linked(worker, source, spider.clone(), event_sender.clone()));
+    }
+    let deadline = config.engine.limits.job_deadline();
+    let template = Arc::new(JobTemplate { fetch: config.fetch.clone(), spider: spider.clone(), deadline });
+    for _ in 0..config.engine.worker_count {
+        helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
+    }
+    let Stored { link, source, embedded, places } = stored;
+    let saver = Saver {
+        source,
+        identity: saver_identity(config, &hello),
+        pages: page_queue,
+        output: output.as_ref().map(|output| output.sender.clone()),
+        events: event_sender,
+    };
+    let saver = tokio::spawn(saver.run(link));
+
+    let channels = Channels { dispatches, pages, events, progress };
+    let scheduler = Scheduler::new(config.hosts.clone());
+    let frontier = Box::new(MemoryFrontier::new());
+    let engine = Engine::new(config.engine.clone(), config.scope.clone(), frontier, scheduler, names, channels, started);
+    let ended = engine.run(config.seeds.clone(), rpcsupport::process::shutdown_signal).await;
+    let elapsed = started.elapsed();
+
+    helpers.shutdown().await;
+    let _ = tokio::time::timeout(FAREWELL, saver).await;
+    if let Some(output) = output {
+        // A reader that has stopped reading must not keep the process.
+        let _ = tokio::time::timeout(FAREWELL, tokio::task::spawn_blocking(move || output.finish())).await;
+    }
+    if let Some(embedded) = embedded {
+        embedded.close().await;
+    }
+    let _ = shown.await;
+    let ended = ended?;
+    if ended.abandoned > 0 {
+        tracing::warn!(in_flight = ended.abandoned, "ended at once: these pages were cut off");
+    }
+    let report = Report::new(config.crawl.to_string(), ended, &config.engine.budgets, elapsed);
+    if let Some(path) = &config.report {
+        report.write(path).with_context(|| format!("cannot write the report {}", path.display()))?;
+    }
+    Ok(Done { report, places })
+}
+
+/// What the command line names, with its files read.
+fn seed_source(args: &Args, practice: Option<&PracticeSite>) -> anyhow::Result<SeedSource> {
+    if let Some(site) = practice {
+        return Ok(SeedSource::Practice { text: practice::SPIDER.to_owned(), urls: site.seeds() });
+    }
+    let urls = match args.urls.iter().any(|url| url == "-") {
+        true => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read URLs from standard input")?;
+            let typed = args.urls.iter().filter(|url| *url != "-").cloned();
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            typed.chain(lines.map(str::to_owned)).collect()
+        }
+        false => args.urls.clone(),
+    };
+    match &args.spider {
+        Some(place) => {
+            let text = std::fs::read_to_string(place).with_context(|| format!("cannot read the spider {place}"))?;
+            Ok(SeedSource::Spider { place: place.clone(), text, urls })
+        }
+        None => Ok(SeedSource::Urls(urls)),
+    }
+}
+
+/// The effective configuration, as the first lines a person reads.
+fn announce(config: &Config, practice: Option<&PracticeSite>) {
+    let Config { crawl, seeds, engine, hosts, .. } = config;
+    if let Some(site) = practice {
+        tracing::info!("no URL and no spider: crawling the practice site at {}", site.base());
+    }
+    let first = seeds.first().map(|seed| seed.url.to_string()).unwrap_or_default();
+    let others = if seeds.len() > 1 { format!(" and {} more", seeds.len() - 1) } else { String::new() };
+    tracing::info!("crawl {crawl} from {first}{others}; a crawl cut short starts again in this version");
+    let workers = match &config.workers {
+        Workers::Embedded => "in this process".to_owned(),
+        Workers::Hosts(hosts) => hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let show = humantime::format_duration;
+    let delay = match hosts.delay {
+        Some(delay) => format!("{} for every host", show(delay)),
+        None => "1s for public hosts, none for this machine".to_owned(),
+    };
+    tracing::info!(
+        "workers: {workers}; at most {} requests in flight; delay: {delay}; {} attempts; fetch timeout {}",
+        engine.worker_count,
+        engine.retry.attempts,
+        show(engine.limits.fetch),
+    );
+    if config.ignore_robots {
+        tracing::warn!("--ignore-robots: this version does not read robots.txt in any case");
+    } else if seeds.iter().any(|seed| !seed.url.host().is_loopback()) {
+        tracing::warn!("this version does not read robots.txt yet: check yourself that the sites may be crawled");
+    }
+}
+
+/// The folder a crawl keeps things in, kept as long as this value where it is temporary.
+enum StateDir {
+    Kept(PathBuf),
+    Throwaway(TempDir),
+}
+
+impl StateDir {
+    fn open(path: Option<&Path>) -> anyhow::Result<StateDir> {
+        match path {
+            Some(path) => {
+                std::fs::create_dir_all(path).with_context(|| format!("cannot make the state directory {}", path.display()))?;
+                Ok(StateDir::Kept(path.to_owned()))
+            }
+            None => Ok(StateDir::Throwaway(tempfile::tempdir().context("cannot make a temporary state directory")?)),
+        }
+    }
+
+    fn items(&self) -> PathBuf {
+        match self {
+            StateDir::Kept(path) => path.join("items.db"),
+            StateDir::Throwaway(folder) => folder.path().join("items.db"),
+        }
+    }
+
+    fn places(&self) -> Places {
+        match self {
+            StateDir::Kept(_) => {
+                let store = format!("sqlite:{}", self.items().display());
+                Places { export: Some(format!("itemsaver export --store {store} --format jsonl -o items.jsonl")), items: store }
+            }
+            StateDir::Throwaway(_) => Places { items: "the output alone (--state DIR keeps them too)".to_owned(), export: None },
+        }
+    }
+}
+
+/// An itemsaver that was reached, and what it leaves behind.
+struct Stored {
+    link: Link<ItemSaverServiceClient>,
+    source: SaverSource,
+    embedded: Option<EmbeddedSaver>,
+    places: Places,
+}
+
+impl Stored {
+    async fn open(config: &Config, state: &StateDir, hello: &Hello) -> anyhow::Result<Stored> {
+        let schema = config.schema();
+        let (source, embedded, places) = match &config.itemsaver {
+            None => {
+                let file = state.items();
+                let saver = EmbeddedSaver::open(&file).await.with_context(|| format!("cannot open {}", file.display()))?;
+                (saver.source(hello.clone()), Some(saver), state.places())
+            }
+            Some(host) => (itemsaver_source(host, hello), None, Places { items: format!("the itemsaver at {host}"), export: None }),
+        };
+        let link = reach(&source, config.engine.wait_for_workers).await?;
+        saver::introduce(&link, &schema).await.map_err(|problem| anyhow!("{}: {problem}", source.name))?;
+        if embedded.is_none() {
+            tracing::info!(software = link.welcome.software, "Connected to {}", source.name);
+        }
+        let places = match config.itemsaver {
+            Some(_) => Places { items: format!("{} ({})", places.items, store_of(&link).await), export: places.export },
+            None => places,
+        };
+        Ok(Stored { link, source, embedded, places })
+    }
+}
+
+async fn store_of(link: &Link<ItemSaverServiceClient>) -> String {
+    match link.client.stats(rpcsupport::dial::deadline(DIAL)).await {
+        Ok(Ok(stats)) => stats.store,
+        Ok(Err(_)) | Err(_) => "it does not say where it stores".to_owned(),
+    }
+}
+
+/// Dials the itemsaver until it answers or `patience` is over.
+async fn reach(source: &SaverSource, patience: Duration) -> anyhow::Result<Link<ItemSaverServiceClient>> {
+    let end = Instant::now() + patience;
+    let mut told = false;
+    loop {
+        match (source.dial)().await {
+            Ok(link) => return Ok(link),
+            Err(error) if !error.is_passing() || Instant::now() >= end => bail!("error connecting to {}: {error}", source.name),
+            Err(error) if !told => {
+                told = true;
+                tracing::warn!("error connecting to {}: {error}; trying for {}", source.name, humantime::format_duration(patience));
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(REDIAL).await;
+    }
+}
+
+fn itemsaver_source(host: &PeerAddress, hello: &Hello) -> SaverSource {
+    let (host, hello) = (host.clone(), hello.clone());
+    let name = host.to_string();
+    let dial = move || {
+        let (host, hello) = (host.clone(), hello.clone());
+        async move { dial_itemsaver(&host, hello, DIAL).await }.boxed()
+    };
+    SaverSource { name, dial: Arc::new(dial) }
+}
+
+fn worker_sources(config: &Config, hello: &Hello) -> anyhow::Result<Vec<WorkerSource>> {
+    let Workers::Hosts(hosts) = &config.workers else {
+        return Ok(vec![embedded::worker(config.engine.worker_count, hello.clone()).context("cannot start the worker")?]);
+    };
+    let source = |host: &PeerAddress| {
+        let (name, host, hello) = (host.to_string(), host.clone(), hello.clone());
+        let dial = move || {
+            let (host, hello) = (host.clone(), hello.clone());
+            async move { dial_worker(&host, hello, DIAL).await }.boxed()
+        };
+        WorkerSource { name, dial: Arc::new(dial) }
+    };
+    Ok(hosts.iter().map(source).collect())
+}
+
+fn start_output(config: &Config, events: mpsc::Sender<Event>) -> anyhow::Result<Option<Output>> {
+    let Some(output) = &config.output else { return Ok(None) };
+    let spider = config.spider.as_ref().map(|loaded| loaded.file.hash.clone());
+    let source = OutputSource { crawl: config.crawl.clone(), spider };
+    Output::start(output, &config.schema(), source, events).context("cannot open the output").map(Some)
+}
+
+fn identity(crawl: &CrawlName) -> CrawlIdentity {
+    CrawlIdentity { crawl: crawl.clone(), run: RunId(rand::random()), epoch: 1 }
+}
+
+fn saver_identity(config: &Config, hello: &Hello) -> SaverIdentity {
+    let CrawlIdentity { crawl, run, .. } = hello.crawl.clone().expect("an engine says for which crawl it calls");
+    SaverIdentity { crawl, run, spider: config.spider.as_ref().map(|loaded| loaded.file.hash.clone()), schema: config.schema() }
+}
+
+/// Whether a crawl never began, for the exit code.
+pub fn never_began(error: &anyhow::Error) -> bool {
+    !matches!(error.downcast_ref::<EngineError>(), Some(EngineError::Frontier(_)))
+}

@@ -1,0 +1,172 @@
+//! The command line as typed. Every value is text here, so that [`Config`](crate::config::Config) can tell all mistakes at once.
+
+use std::ffi::OsString;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+
+/// Crawls sites: owns the crawl, and fetches through workers and stores through an itemsaver, its own or others'.
+///
+/// Without workers and itemsaver of your own it runs both in this process. Without a URL and a spider it starts a practice site on this
+/// machine and crawls that, to show how a crawl looks.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "engine", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub struct Args {
+    /// Where to begin; `-` reads URLs from standard input, one a line. With --spider they replace its seeds
+    #[arg(value_name = "URL")]
+    pub urls: Vec<String>,
+
+    /// A spider file: seeds, scope and parsers in TOML
+    #[arg(long, value_name = "FILE", env = "GOSSAMER_SPIDER", help_heading = "What to crawl")]
+    pub spider: Option<String>,
+    /// Follow only URLs that match one of these regular expressions (repeatable)
+    #[arg(long, value_name = "REGEX", help_heading = "What to crawl")]
+    pub allow: Vec<String>,
+    /// Never follow URLs that match one of these (repeatable)
+    #[arg(long, value_name = "REGEX", help_heading = "What to crawl")]
+    pub deny: Vec<String>,
+    /// Most links from a seed, along the path by which a URL is first found [default: no limit]
+    #[arg(long, value_name = "N", env = "GOSSAMER_MAX_DEPTH", help_heading = "What to crawl")]
+    pub max_depth: Option<String>,
+    /// What `page` items hold beside title and description: any of text, headings, links (comma-separated)
+    #[arg(long, value_name = "PARTS", env = "GOSSAMER_PAGE", help_heading = "What to crawl")]
+    pub page: Option<String>,
+
+    /// Workers, comma-separated; `:9000` is this machine [default: a worker inside this process]
+    #[arg(long, value_name = "HOST:PORT,…", env = "GOSSAMER_WORKER_HOSTS", help_heading = "Processes")]
+    pub worker_hosts: Option<String>,
+    /// The itemsaver [default: one inside this process, on SQLite in the state directory]
+    #[arg(long, value_name = "HOST:PORT", env = "GOSSAMER_ITEMSAVER_HOST", help_heading = "Processes")]
+    pub itemsaver_host: Option<String>,
+    /// Most requests in flight, over all workers [default: 100]
+    #[arg(long, value_name = "N", env = "GOSSAMER_WORKER_COUNT", help_heading = "Processes")]
+    pub worker_count: Option<String>,
+    /// Longest stretch without any worker, and longest wait for the itemsaver at start [default: 30s]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_WAIT_FOR_WORKERS", help_heading = "Processes")]
+    pub wait_for_workers: Option<String>,
+    /// Time for requests in flight to finish when the crawl is stopped [default: --fetch-timeout + 15s]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_GRACE", help_heading = "Processes")]
+    pub grace: Option<String>,
+
+    /// Pause between two requests to a host; one at a time then [default: 1s, and 0s for this machine]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_DELAY", help_heading = "Politeness")]
+    pub delay: Option<String>,
+    /// Most requests in flight to one host that has no delay [default: --worker-count]
+    #[arg(long, value_name = "N", env = "GOSSAMER_PER_HOST", help_heading = "Politeness")]
+    pub per_host: Option<String>,
+    /// Fetch what robots.txt disallows (this version does not read robots.txt yet: it says so at start)
+    #[arg(long, env = "GOSSAMER_IGNORE_ROBOTS", help_heading = "Politeness")]
+    pub ignore_robots: bool,
+    /// The User-Agent header [default: gossamer/VERSION and a contact URL]
+    #[arg(long, value_name = "TEXT", env = "GOSSAMER_USER_AGENT", help_heading = "Politeness")]
+    pub user_agent: Option<String>,
+    /// Time without a normal answer after which a site is given up; one that never answered: at most 60s [default: 1h]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_HOST_GIVE_UP", help_heading = "Politeness")]
+    pub host_give_up: Option<String>,
+
+    /// Attempts a URL gets when the site answers badly (500, a broken body) [default: 3]
+    #[arg(long, value_name = "N", env = "GOSSAMER_ATTEMPTS", help_heading = "Fetching")]
+    pub attempts: Option<String>,
+    /// Pause before the second attempt, and for a site in trouble; doubles each time, at most 5min [default: 1s]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_RETRY_PAUSE", help_heading = "Fetching")]
+    pub retry_pause: Option<String>,
+    /// Time for making a connection, TLS included [default: 10s]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_CONNECT_TIMEOUT", help_heading = "Fetching")]
+    pub connect_timeout: Option<String>,
+    /// Time for a whole fetch, to the last byte [default: 30s]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_FETCH_TIMEOUT", help_heading = "Fetching")]
+    pub fetch_timeout: Option<String>,
+    /// Largest body, after decompression; a larger one is skipped [default: 10MB]
+    #[arg(long, value_name = "SIZE", env = "GOSSAMER_MAX_BODY", help_heading = "Fetching")]
+    pub max_body: Option<String>,
+    /// A further request header, as `Name: value` (repeatable)
+    #[arg(long, value_name = "HEADER", help_heading = "Fetching")]
+    pub header: Vec<String>,
+    /// A private address workers may connect to beside the seeds': HOST, HOST:PORT or NETWORK/BITS (repeatable)
+    #[arg(long, value_name = "NET", help_heading = "Fetching")]
+    pub allow_net: Vec<String>,
+
+    /// Most pages; never overshot [default: no limit]
+    #[arg(long, value_name = "N", env = "GOSSAMER_MAX_PAGES", help_heading = "Budgets")]
+    pub max_pages: Option<String>,
+    /// Stop when so many items are saved; pages in flight are finished [default: no limit]
+    #[arg(long, value_name = "N", env = "GOSSAMER_MAX_ITEMS", help_heading = "Budgets")]
+    pub max_items: Option<String>,
+    /// Stop when so many URLs were given up [default: no limit]
+    #[arg(long, value_name = "N", env = "GOSSAMER_MAX_ERRORS", help_heading = "Budgets")]
+    pub max_errors: Option<String>,
+    /// Stop this long after the start [default: no limit]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_MAX_TIME", help_heading = "Budgets")]
+    pub max_time: Option<String>,
+
+    /// Write items here too: JSON lines, or a table if the name ends in .csv; `-` is standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Results")]
+    pub output: Option<String>,
+    /// Replace a file that --output finds there
+    #[arg(long, help_heading = "Results")]
+    pub overwrite: bool,
+    /// Write the end report here, as JSON
+    #[arg(long, value_name = "FILE", env = "GOSSAMER_REPORT", help_heading = "Results")]
+    pub report: Option<String>,
+    /// Folder for what the crawl keeps [default: gossamer-state/NAME; with `-o -` a temporary one]
+    #[arg(long, value_name = "DIR", env = "GOSSAMER_STATE", help_heading = "Results")]
+    pub state: Option<String>,
+
+    /// A TOML file with flags as keys (worker-count = 50); flags and environment win over it
+    #[arg(long, value_name = "FILE", env = "GOSSAMER_CONFIG", help_heading = "This program")]
+    pub config: Option<String>,
+    /// Log every page (twice: everything)
+    #[arg(short, long, action = ArgAction::Count, help_heading = "This program")]
+    pub verbose: u8,
+    /// Log warnings only, show no progress and no report
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "This program")]
+    pub quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+Times are written 400ms, 30s, 5min, 1h; sizes 500kB, 10MB. Every flag with a value can also be given as GOSSAMER_NAME in the
+environment (repeatable ones in --config only).
+
+Exit codes: 0 the crawl is complete, or a budget ended it; 1 a URL or item was given up, or the crawl was cut short; 2 it could not start.
+
+Examples:
+  engine                                          crawl a practice site, nothing else needed
+  engine https://example.org/ -o pages.jsonl      crawl one site, politely
+  engine --spider quotes.toml -o quotes.csv       crawl what a spider file says
+  engine --itemsaver-host :1234 --worker-hosts :9000,:9001
+                                                  the same over processes: itemsaver --port 1234, worker --port 9000, …";
+
+/// Why the command line could not be read.
+#[derive(Debug)]
+pub enum ArgsError {
+    /// Clap's own message; also help and version.
+    Usage(clap::Error),
+    /// Sentences about the config file.
+    ConfigFile(Vec<String>),
+}
+
+impl Args {
+    /// Reads the command line, then the environment, then the config file it names.
+    ///
+    /// # Errors
+    /// [`ArgsError`].
+    pub fn read(arguments: &[OsString]) -> Result<Args, ArgsError> {
+        let parse =
+            |command: clap::Command| -> Result<Args, clap::Error> { Args::from_arg_matches(&command.try_get_matches_from(arguments)?) };
+        let args = parse(Args::command()).map_err(ArgsError::Usage)?;
+        let Some(path) = &args.config else { return Ok(args) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ArgsError::ConfigFile(vec![format!("cannot read the config file {path}: {error}")]))?;
+        let command = crate::config::file::as_defaults(Args::command(), path, &text).map_err(ArgsError::ConfigFile)?;
+        parse(command).map_err(ArgsError::Usage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

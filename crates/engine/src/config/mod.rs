@@ -1,0 +1,343 @@
+//! What the user asked for, checked: from [`Args`] to values nothing past this folder doubts.
+//!
+//! All mistakes are found in one go; with any of them nothing is started.
+
+pub mod file;
+mod seeds;
+mod values;
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::job::{FetchRules, NetPermit};
+use model::parser::{BUILT_IN_PARSERS, PAGE_PARSER, SpiderFile};
+use model::schema::TypeSchema;
+use model::{CrawlName, CrawlUrl, ParserRef, SpiderHash};
+use rpcsupport::PeerAddress;
+use spider::Spider;
+
+use crate::args::Args;
+use crate::budget::Budgets;
+use crate::engine::EngineConfig;
+use crate::limits::TimeLimits;
+use crate::output::{self, OutputConfig, OutputFormat, OutputTarget};
+use crate::request::Request;
+use crate::retry::RetryPolicy;
+use crate::scheduler::HostRules;
+use crate::scope::{Scope, Site, UrlRules};
+use values::Values;
+
+pub use seeds::SeedSource;
+
+/// A crawl, ready to be started.
+#[derive(Debug)]
+pub struct Config {
+    /// Its name.
+    pub crawl: CrawlName,
+    /// Where it begins.
+    pub seeds: Vec<Request>,
+    /// What belongs to it.
+    pub scope: Scope,
+    /// The spider, if there is one.
+    pub spider: Option<LoadedSpider>,
+    /// How hosts are treated.
+    pub hosts: HostRules,
+    /// How pages are fetched.
+    pub fetch: FetchRules,
+    /// The loop's limits.
+    pub engine: EngineConfig,
+    /// Where pages are fetched.
+    pub workers: Workers,
+    /// Where items go; none: into the state directory.
+    pub itemsaver: Option<PeerAddress>,
+    /// The state directory; none: a temporary one.
+    pub state: Option<PathBuf>,
+    /// `-o`.
+    pub output: Option<OutputConfig>,
+    /// `--report`.
+    pub report: Option<PathBuf>,
+    /// Whether `--ignore-robots` was given.
+    pub ignore_robots: bool,
+    /// -1 for `-q`, else the number of `-v`.
+    pub verbosity: i8,
+}
+
+/// Where pages are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// In this process.
+    Embedded,
+    /// By these processes; never empty.
+    Hosts(Vec<PeerAddress>),
+}
+
+/// A spider file that was read and found right.
+#[derive(Clone, Debug)]
+pub struct LoadedSpider {
+    /// As it is sent to workers.
+    pub file: Arc<SpiderFile>,
+    /// What it says.
+    pub spider: Arc<Spider>,
+}
+
+impl LoadedSpider {
+    /// Checks a spider's text; `place` is its file's name in messages.
+    ///
+    /// # Errors
+    /// All its mistakes, as sentences.
+    pub fn parse(text: String, place: &str) -> Result<LoadedSpider, Vec<String>> {
+        match Spider::parse(&text, &BUILT_IN_PARSERS) {
+            Ok(spider) => {
+                for warning in &spider.warnings {
+                    tracing::warn!("{place}:{warning}");
+                }
+                let file = SpiderFile { hash: SpiderHash::of(text.as_bytes()), text };
+                Ok(LoadedSpider { file: Arc::new(file), spider: Arc::new(spider) })
+            }
+            Err(errors) => Err(errors.in_file(place).to_string().lines().map(str::to_owned).collect()),
+        }
+    }
+}
+
+/// Pages that may be between dispatch and commit beyond those in flight: what an itemsaver may fall behind before the fetching stops.
+const PAGES_AHEAD: usize = 1024;
+
+/// Bytes of outcomes that may wait for their commit before nothing more is dispatched.
+const OUTCOME_BYTES: usize = 64 * 1024 * 1024;
+
+/// Longest time that an origin which never answered in this crawl is tried.
+const GIVE_UP_UNANSWERED: Duration = Duration::from_secs(60);
+
+/// What jobs need beyond a fetch when the crawl is stopped.
+const DEFAULT_GRACE: Duration = Duration::from_secs(15);
+
+/// Most requests in flight that can be asked for: each is a task with a buffer.
+const MAX_WORKER_COUNT: usize = 100_000;
+
+impl Config {
+    /// Checks what was typed. `seeds` are the practice site's where the user named neither URL nor spider.
+    ///
+    /// # Errors
+    /// Every mistake, one sentence each.
+    pub fn build(args: &Args, source: SeedSource) -> Result<Config, Vec<String>> {
+        let mut values = Values::default();
+        let workers = workers(args, &mut values);
+        let itemsaver = values.parse("--itemsaver-host", args.itemsaver_host.as_deref(), |text| text.parse::<PeerAddress>());
+        if let (SeedSource::Practice { .. }, Workers::Hosts(hosts)) = (&source, &workers)
+            && let Some(far) = hosts.iter().find(|host| !host.is_loopback())
+        {
+            values.mistake(format!(
+                "the practice site runs on this machine, where the worker {far} cannot reach it: name a URL or a --spider"
+            ));
+        }
+        let limits = limits(args, &mut values);
+        let hosts = host_rules(args, &mut values);
+        let worker_count = values.parse("--worker-count", args.worker_count.as_deref(), values::count).map_or(100, NonZeroUsize::get);
+        if worker_count > MAX_WORKER_COUNT {
+            values.mistake(format!("--worker-count {worker_count} is more than {MAX_WORKER_COUNT}"));
+        }
+        let engine = EngineConfig {
+            worker_count,
+            budgets: budgets(args, &mut values),
+            retry: RetryPolicy {
+                attempts: values
+                    .parse("--attempts", args.attempts.as_deref(), values::count)
+                    .unwrap_or(NonZeroU32::new(3).expect("3 is not 0")),
+                pause: hosts.backoff,
+            },
+            limits,
+            wait_for_workers: values.duration("--wait-for-workers", args.wait_for_workers.as_deref()).unwrap_or(Duration::from_secs(30)),
+            page_permits: worker_count.saturating_add(PAGES_AHEAD),
+            outcome_bytes: OUTCOME_BYTES,
+        };
+        let rules = UrlRules { allow: values.regexes("--allow", &args.allow), deny: values.regexes("--deny", &args.deny) };
+        let max_depth = values
+            .parse("--max-depth", args.max_depth.as_deref(), |text| text.parse::<u32>().map_err(|_| "expected a whole number, 0 or more"));
+        let page = page_parser(args, &mut values);
+        let target = seeds::read(source, page, &mut values);
+        let allow_net = values.all("--allow-net", &args.allow_net, values::net_permit);
+        let output = output(args, &mut values);
+        let report = args.report.as_ref().map(PathBuf::from);
+        if let Some(report) = &report {
+            values.folder_exists("--report", report);
+        }
+        let headers = values.all("--header", &args.header, values::header);
+        let max_body = values.parse("--max-body", args.max_body.as_deref(), values::size).unwrap_or(10_000_000);
+        let user_agent = values.parse("--user-agent", args.user_agent.as_deref(), values::header_value);
+        let throwaway = args.state.is_none() && output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
+        let Some(target) = values.finish(target)? else { return Err(vec!["no seeds".to_owned()]) };
+        let crawl = target.crawl;
+        let fetch = FetchRules {
+            user_agent: user_agent.unwrap_or_else(default_user_agent),
+            headers,
+            connect_timeout_ms: limits.connect.as_millis() as u64,
+            fetch_timeout_ms: limits.fetch.as_millis() as u64,
+            max_body_bytes: max_body,
+            allow_net: permits(&target.seeds, allow_net),
+        };
+        let state = match &args.state {
+            Some(state) => Some(PathBuf::from(state)),
+            None if throwaway => None,
+            None => Some(Path::new("gossamer-state").join(crawl.as_str())),
+        };
+        Ok(Config {
+            scope: scope(&target.seeds, target.spider.as_ref(), rules, max_depth),
+            crawl,
+            seeds: target.seeds,
+            spider: target.spider,
+            hosts,
+            fetch,
+            engine,
+            workers,
+            itemsaver,
+            state,
+            output,
+            report,
+            ignore_robots: args.ignore_robots,
+            verbosity: verbosity(args),
+        })
+    }
+
+    /// The fields of the crawl's item types, for the store and for tables.
+    pub fn schema(&self) -> Vec<TypeSchema> {
+        match &self.spider {
+            Some(LoadedSpider { spider, .. }) => {
+                let links = spider.parsers.values().flat_map(|rules| &rules.links).map(|rule| rule.parser.as_str());
+                let seeds = spider.seeds.iter().map(|seed| seed.parser.name.as_str());
+                let reads_pages = links.chain(seeds).chain([spider.start.name.as_str()]).any(|name| name == PAGE_PARSER);
+                let mut schema = spider.schemas();
+                schema.extend(reads_pages.then(TypeSchema::page));
+                schema
+            }
+            None => vec![TypeSchema::page()],
+        }
+    }
+}
+
+/// -1 for `-q`, else the number of `-v`.
+pub fn verbosity(args: &Args) -> i8 {
+    if args.quiet { -1 } else { args.verbose.min(2) as i8 }
+}
+
+fn default_user_agent() -> String {
+    format!("gossamer/{} (+https://gossamer.invalid/bot)", env!("CARGO_PKG_VERSION"))
+}
+
+fn workers(args: &Args, values: &mut Values) -> Workers {
+    let Some(list) = &args.worker_hosts else { return Workers::Embedded };
+    let mut hosts: Vec<PeerAddress> = Vec::new();
+    for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        match text.parse::<PeerAddress>() {
+            Ok(host) if hosts.contains(&host) => values.mistake(format!("--worker-hosts: {host} is named twice")),
+            Ok(host) => hosts.push(host),
+            Err(error) => values.mistake(format!("--worker-hosts: {error}")),
+        }
+    }
+    if hosts.is_empty() && list.split(',').all(|text| text.trim().is_empty()) {
+        values.mistake("--worker-hosts names no worker; leave it out to fetch in this process".to_owned());
+    }
+    Workers::Hosts(hosts)
+}
+
+fn limits(args: &Args, values: &mut Values) -> TimeLimits {
+    let connect = values.duration("--connect-timeout", args.connect_timeout.as_deref());
+    let fetch = values.duration("--fetch-timeout", args.fetch_timeout.as_deref()).unwrap_or(Duration::from_secs(30));
+    let grace = values.duration("--grace", args.grace.as_deref()).unwrap_or(fetch + DEFAULT_GRACE);
+    let limits = TimeLimits { connect: connect.unwrap_or(Duration::from_secs(10).min(fetch)), fetch, grace };
+    limits.mistakes().into_iter().for_each(|mistake| values.mistake(mistake));
+    limits
+}
+
+fn host_rules(args: &Args, values: &mut Values) -> HostRules {
+    let delay = values.duration("--delay", args.delay.as_deref());
+    let per_host = values.parse("--per-host", args.per_host.as_deref(), values::count);
+    if per_host.is_some() && delay.is_some_and(|delay| !delay.is_zero()) {
+        values.mistake(
+            "--per-host and --delay contradict each other: a delay implies one request at a time (--delay 0s has none)".to_owned(),
+        );
+    }
+    let give_up = values.duration("--host-give-up", args.host_give_up.as_deref()).unwrap_or(Duration::from_secs(3600));
+    HostRules {
+        delay,
+        per_host,
+        backoff: values.duration("--retry-pause", args.retry_pause.as_deref()).unwrap_or(Duration::from_secs(1)),
+        give_up,
+        give_up_unanswered: give_up.min(GIVE_UP_UNANSWERED),
+    }
+}
+
+fn budgets(args: &Args, values: &mut Values) -> Budgets {
+    let mut number = |flag, text: &Option<String>| values.parse(flag, text.as_deref(), values::count::<NonZeroU64>);
+    Budgets {
+        max_pages: number("--max-pages", &args.max_pages),
+        max_items: number("--max-items", &args.max_items),
+        max_errors: number("--max-errors", &args.max_errors),
+        max_time: values.duration("--max-time", args.max_time.as_deref()),
+    }
+}
+
+fn page_parser(args: &Args, values: &mut Values) -> ParserRef {
+    let mut parts = BTreeMap::new();
+    for part in args.page.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|part| !part.is_empty()) {
+        match part {
+            "text" | "headings" | "links" => {
+                parts.insert(part.to_owned(), "true".to_owned());
+            }
+            other => values.mistake(format!("--page {other:?}: expected any of text, headings, links")),
+        }
+    }
+    if !parts.is_empty() && args.spider.is_some() {
+        values.mistake("--page is for crawls without a --spider: a spider gives its `page` parser args of its own".to_owned());
+    }
+    ParserRef { name: PAGE_PARSER.to_owned(), args: parts }
+}
+
+fn output(args: &Args, values: &mut Values) -> Option<OutputConfig> {
+    let name = args.output.as_deref()?;
+    if name == "-" {
+        return Some(OutputConfig { target: OutputTarget::Stdout, format: OutputFormat::Jsonl });
+    }
+    let path = PathBuf::from(name);
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let format = match extension.as_deref() {
+        Some("csv") => OutputFormat::Csv,
+        Some("parquet") => {
+            values.mistake(format!(
+                "--output {name}: Parquet is written from a store, after the crawl: itemsaver export --format parquet -o {name}"
+            ));
+            OutputFormat::Jsonl
+        }
+        _ => OutputFormat::Jsonl,
+    };
+    values.folder_exists("--output", &path);
+    if path.is_dir() {
+        values.mistake(format!("--output {name} is a folder"));
+    } else if output::is_taken(&path) && !args.overwrite {
+        values.mistake(format!("--output {name} is there already and not empty: add --overwrite to replace it"));
+    }
+    Some(OutputConfig { target: OutputTarget::File(path), format })
+}
+
+fn scope(seeds: &[Request], loaded: Option<&LoadedSpider>, flags: UrlRules, max_depth: Option<u32>) -> Scope {
+    let sites: Vec<Site> = seeds.iter().map(|seed| Site::of(&seed.url)).collect();
+    let Some(LoadedSpider { spider, .. }) = loaded else { return Scope::new(sites, vec![], vec![flags], max_depth) };
+    let own = &spider.scope;
+    let rules = vec![UrlRules { allow: own.allow.clone(), deny: own.deny.clone() }, flags];
+    // A spider that names its hosts means these; the seeds' sites belong in any case, or the crawl would end at its start.
+    Scope::new(sites, own.hosts.clone(), rules, max_depth.or(own.max_depth))
+}
+
+/// What may be reached at an address that is not public: what the user named, as a seed or by `--allow-net`.
+fn permits(seeds: &[Request], further: Vec<NetPermit>) -> Vec<NetPermit> {
+    let of_seed = |url: &CrawlUrl| NetPermit { host: url.host_str().to_owned(), port: Some(url.port()) };
+    let mut permits: Vec<NetPermit> = Vec::new();
+    for permit in seeds.iter().map(|seed| of_seed(&seed.url)).chain(further) {
+        if !permits.contains(&permit) {
+            permits.push(permit);
+        }
+    }
+    permits
+}

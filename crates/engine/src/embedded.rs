@@ -1,0 +1,66 @@
+//! A worker and an itemsaver inside this process, over tarpc's in-memory transport.
+//!
+//! **Invariant.** Only this file knows their libraries' insides; the rest of the engine sees clients and cannot tell.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use itemsaver::{ItemSaver, StoreError, StoreSpec};
+use model::hello::{Hello, Role};
+use rpcsupport::{Reception, memory};
+use worker::{Config, Registry, Worker};
+
+use crate::pool::member::WorkerSource;
+use crate::saver::SaverSource;
+
+/// The name of embedded processes in logs and reports.
+pub const EMBEDDED: &str = "embedded";
+
+/// A worker in this process that takes `worker_count` jobs at a time.
+///
+/// # Errors
+/// When the operating system gives no threads to parse on.
+pub fn worker(worker_count: usize, hello: Hello) -> std::io::Result<WorkerSource> {
+    let capacity = NonZeroU32::new(worker_count.try_into().unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
+    let worker = Arc::new(Worker::new(&Config { capacity, ..Config::standard() }, Registry::builtin())?);
+    let reception = Reception::new(Role::Worker, capacity);
+    let dial = move || {
+        let (worker, reception, hello) = (Arc::clone(&worker), reception.clone(), hello.clone());
+        async move { memory::link_worker(&reception, worker, hello).await }.boxed()
+    };
+    Ok(WorkerSource { name: EMBEDDED.to_owned(), dial: Arc::new(dial) })
+}
+
+/// An itemsaver in this process, on SQLite in the file `items.db` of a folder.
+#[derive(Debug)]
+pub struct EmbeddedSaver {
+    saver: ItemSaver,
+}
+
+impl EmbeddedSaver {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or another process writes it.
+    pub async fn open(file: &Path) -> Result<EmbeddedSaver, StoreError> {
+        Ok(EmbeddedSaver { saver: ItemSaver::open(&StoreSpec::Sqlite(file.to_owned())).await? })
+    }
+
+    /// How the engine reaches it.
+    pub fn source(&self, hello: Hello) -> SaverSource {
+        let saver = Arc::new(self.saver.clone());
+        let reception = self.saver.reception();
+        let dial = move || {
+            let (saver, reception, hello) = (Arc::clone(&saver), reception.clone(), hello.clone());
+            async move { memory::link_itemsaver(&reception, saver, hello).await }.boxed()
+        };
+        SaverSource { name: EMBEDDED.to_owned(), dial: Arc::new(dial) }
+    }
+
+    /// Finishes what is queued and closes the file.
+    pub async fn close(self) {
+        self.saver.close().await;
+    }
+}

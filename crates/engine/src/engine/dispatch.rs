@@ -1,0 +1,83 @@
+//! Handing out: pairing what is due with a free lease, within every limit.
+
+use tokio::time::Instant;
+
+use super::{Engine, EngineError};
+use crate::frontier::{Ending, Fate};
+use crate::pool::Lease;
+use crate::pool::member::WorkerClient;
+use crate::request::Request;
+use crate::request_loop::Dispatch;
+use crate::retry;
+use crate::scheduler::{Next, WINDOW};
+
+impl Engine {
+    /// Dispatches all that may be. Returns when to look again if nothing happens before.
+    pub(super) fn dispatch(&mut self) -> Result<Option<Instant>, EngineError> {
+        let now = Instant::now();
+        if self.stopping.is_some() {
+            return Ok(None);
+        }
+        self.dispatch_lonely(now);
+        while self.has_room() && self.pool.has_free(now) {
+            match self.scheduler.next(now) {
+                Next::Request(request) if retry::runs_alone(&request) => self.set_aside(request, now),
+                Next::Request(request) => {
+                    let lease = self.pool.take(now).expect("one is free");
+                    self.send(request, lease, now);
+                }
+                Next::Refill(origin) => {
+                    let taken = self.frontier.take(&origin, WINDOW, now)?;
+                    self.scheduler.refill(&origin, taken.requests, taken.more, taken.later, now);
+                }
+                Next::Wait(until) => return Ok(earliest(until, self.pool.next_wake())),
+            }
+        }
+        Ok(self.pool.next_wake())
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight < self.config.worker_count
+            && self.in_flight + self.unsaved.len() < self.config.page_permits
+            && self.unsaved_bytes < self.config.outcome_bytes
+            && self.config.budgets.allows_page(self.pages_begun)
+    }
+
+    /// A request that has taken workers with it waits for one of its own. One at a time: a second goes back into the queue.
+    fn set_aside(&mut self, request: Box<Request>, now: Instant) {
+        if self.lonely.is_none() {
+            self.lonely = Some(request);
+            return self.dispatch_lonely(now);
+        }
+        self.scheduler.ended(&request.url.origin(), crate::scheduler::Slot::Free, now);
+        let (key, url) = (request.key, request.url.clone());
+        let not_before = Some(now + std::time::Duration::from_secs(1));
+        self.endings.push(Ending { key, url, fate: Fate::Again { request, not_before } });
+    }
+
+    fn dispatch_lonely(&mut self, now: Instant) {
+        if self.lonely.is_some()
+            && self.has_room()
+            && let Some(lease) = self.pool.take_alone(now)
+        {
+            let request = self.lonely.take().expect("there is one");
+            tracing::warn!(url = %request.url, "three workers were lost with this page: it runs alone on one now");
+            self.send(request, lease, now);
+        }
+    }
+
+    fn send(&mut self, request: Box<Request>, lease: Lease<WorkerClient>, now: Instant) {
+        self.in_flight += 1;
+        self.pages_begun += 1;
+        self.dispatched_any = true;
+        let sent = self.channels.dispatches.try_send(Dispatch { request, lease, since: now });
+        assert!(sent.is_ok(), "the request loops' channel has room for all that may be in flight, and they outlive the engine");
+    }
+}
+
+fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

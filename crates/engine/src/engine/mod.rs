@@ -1,0 +1,304 @@
+//! The engine loop: one task that owns the crawl.
+//!
+//! It owns frontier, scheduler, pool, scope and budgets; the other tasks (request loops, worker members, saver, output) only send it
+//! [`Event`]s. Everything that can wake it is in that one enum, a timer and the stop signals.
+//!
+//! **Invariant.** The loop awaits nobody who awaits the loop: it sends only into channels that have room by construction.
+//! **Invariant.** A page is committed after its items are stored, and its links enter the frontier in that same commit.
+
+mod dispatch;
+mod settle;
+mod stop;
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{CrawlUrl, DedupKey, Origin};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::budget::{Budgets, StopReason};
+use crate::event::Event;
+use crate::frontier::{DeadLetter, Ending, Frontier, FrontierError};
+use crate::ledger::Ledger;
+use crate::limits::TimeLimits;
+use crate::pool::Pool;
+use crate::pool::member::WorkerClient;
+use crate::progress::Snapshot;
+use crate::request::Request;
+use crate::request_loop::Dispatch;
+use crate::retry::RetryPolicy;
+use crate::saver::PageToSave;
+use crate::scheduler::Scheduler;
+use crate::scope::Scope;
+
+/// How often the loop looks at the clock when nothing else wakes it: the precision of `--max-time`, of the grace and of the progress.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Events handled before the endings they caused are committed as one group.
+const GROUP: usize = 512;
+
+/// Dead letters kept for the report; the counts by reason are always complete.
+const DEAD_LETTERS: usize = 1000;
+
+/// What the loop is told beforehand.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Most requests in flight, over all workers.
+    pub worker_count: usize,
+    /// What the crawl may cost.
+    pub budgets: Budgets,
+    /// When a URL is given up.
+    pub retry: RetryPolicy,
+    /// The time limits.
+    pub limits: TimeLimits,
+    /// The longest stretch without a worker.
+    pub wait_for_workers: Duration,
+    /// Pages that may be between dispatch and commit.
+    pub page_permits: usize,
+    /// Bytes of outcomes that may wait for their commit before nothing more is dispatched.
+    pub outcome_bytes: usize,
+}
+
+/// The channels to the other tasks.
+pub struct Channels {
+    /// To the request loops; has room for `worker_count`.
+    pub dispatches: async_channel::Sender<Dispatch>,
+    /// To the saver; has room for `page_permits`.
+    pub pages: mpsc::Sender<PageToSave>,
+    /// From everybody.
+    pub events: mpsc::Receiver<Event>,
+    /// To the progress display.
+    pub progress: watch::Sender<Snapshot>,
+}
+
+/// How a crawl ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The counters.
+    pub ledger: Ledger,
+    /// Why it ended before its frontier was empty; none: it is complete.
+    pub stopped_by: Option<StopReason>,
+    /// URLs given up, the first [`DEAD_LETTERS`].
+    pub dead: Vec<DeadLetter>,
+    /// Why items were rejected, with how many.
+    pub rejected_by_reason: BTreeMap<String, u64>,
+    /// Answers of sites, good and bad.
+    pub fetches: u64,
+    /// Bytes of bodies.
+    pub bytes: u64,
+    /// What each worker did.
+    pub workers: Vec<WorkerTally>,
+    /// Requests that were in flight when a second signal or the end of the grace cut them off; they are still queued.
+    pub abandoned: usize,
+}
+
+/// What one worker did.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct WorkerTally {
+    /// As the user wrote it.
+    pub host: String,
+    /// Jobs answered.
+    pub done: u64,
+    /// Jobs lost or refused.
+    pub failed: u64,
+}
+
+/// Why a crawl could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Not one worker before the first dispatch; a sentence for each.
+    #[error("no connections available{}", .0.iter().map(|error| format!("\n  {error}")).collect::<String>())]
+    NoWorkers(Vec<String>),
+    /// The frontier cannot be written; what is committed is safe.
+    #[error(transparent)]
+    Frontier(#[from] FrontierError),
+}
+
+/// See the module.
+pub struct Engine {
+    config: EngineConfig,
+    scope: Scope,
+    frontier: Box<dyn Frontier>,
+    scheduler: Scheduler,
+    pool: Pool<WorkerClient>,
+    channels: Channels,
+    started: Instant,
+    in_flight: usize,
+    pages_begun: u64,
+    /// Pages at the saver.
+    unsaved: HashMap<DedupKey, Unsaved>,
+    unsaved_bytes: usize,
+    /// A request that waits for a worker of its own.
+    lonely: Option<Box<Request>>,
+    endings: Vec<Ending>,
+    given_up: Vec<(Origin, String)>,
+    versions: u64,
+    stopping: Option<Stopping>,
+    dispatched_any: bool,
+    workerless_since: Option<Instant>,
+    worker_problems: Vec<Option<String>>,
+    saver_problem: Option<String>,
+    dead: Vec<DeadLetter>,
+    rejected_by_reason: BTreeMap<String, u64>,
+    items_seen: u64,
+    fetches: u64,
+    bytes: u64,
+}
+
+/// A page whose items are at the saver.
+#[derive(Debug)]
+struct Unsaved {
+    url: CrawlUrl,
+    links: Vec<Request>,
+    refused: Vec<(&'static str, u64)>,
+    bytes: usize,
+}
+
+/// Nothing more is dispatched; what is in flight is finished.
+#[derive(Clone, Copy, Debug)]
+struct Stopping {
+    reason: StopReason,
+    since: Instant,
+}
+
+impl Engine {
+    /// An engine with these parts; `workers` are the names the user gave.
+    pub fn new(
+        config: EngineConfig,
+        scope: Scope,
+        frontier: Box<dyn Frontier>,
+        scheduler: Scheduler,
+        workers: Vec<String>,
+        channels: Channels,
+        started: Instant,
+    ) -> Engine {
+        Engine {
+            worker_problems: vec![None; workers.len()],
+            pool: Pool::new(workers),
+            config,
+            scope,
+            frontier,
+            scheduler,
+            channels,
+            started,
+            in_flight: 0,
+            pages_begun: 0,
+            unsaved: HashMap::new(),
+            unsaved_bytes: 0,
+            lonely: None,
+            endings: Vec::new(),
+            given_up: Vec::new(),
+            versions: 0,
+            stopping: None,
+            dispatched_any: false,
+            workerless_since: Some(Instant::now()),
+            saver_problem: None,
+            dead: Vec::new(),
+            rejected_by_reason: BTreeMap::new(),
+            items_seen: 0,
+            fetches: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Crawls from these seeds to the end. `interrupt` resolves at each signal: the first lets what is in flight finish, the second ends
+    /// at once.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn run<S, Fut>(mut self, seeds: Vec<Request>, interrupt: S) -> Result<Ended, EngineError>
+    where
+        S: Fn() -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let now = Instant::now();
+        let committed = self.frontier.seed(seeds)?;
+        for origin in &committed.woken {
+            self.scheduler.wake(origin, now);
+        }
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut signal = Box::pin(interrupt());
+        loop {
+            let wake = self.dispatch()?;
+            if self.is_over() {
+                break;
+            }
+            tokio::select! {
+                event = self.channels.events.recv() => match event {
+                    Some(event) => self.handle_all(event)?,
+                    None => unreachable!("the tasks that send hold their senders until the engine has ended"),
+                },
+                () = sleep_until(wake) => {}
+                _ = tick.tick() => self.look_at_the_clock()?,
+                () = &mut signal => {
+                    if self.is_interrupted() {
+                        break;
+                    }
+                    self.stop(StopReason::Interrupted);
+                    signal = Box::pin(interrupt());
+                }
+            }
+            self.commit()?;
+        }
+        self.publish();
+        Ok(self.ended())
+    }
+
+    /// Handles an event and all others that wait, up to a group.
+    fn handle_all(&mut self, first: Event) -> Result<(), EngineError> {
+        let now = Instant::now();
+        self.handle(first, now)?;
+        for _ in 1..GROUP {
+            match self.channels.events.try_recv() {
+                Ok(event) => self.handle(event, now)?,
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) -> Result<(), EngineError> {
+        match event {
+            Event::Finished(finished) => self.finished(*finished, now),
+            Event::Saved(pages) => pages.into_iter().for_each(|page| self.saved(page)),
+            Event::Worker(event) => self.worker(event, now)?,
+            Event::Saver(event) => self.saver(event),
+            Event::Output(error) => self.output_ended(&error),
+        }
+        Ok(())
+    }
+
+    fn ended(self) -> Ended {
+        let complete = self.frontier.ledger().urls.queued == 0;
+        let tally = |member: &crate::pool::Member| WorkerTally { host: member.name.clone(), done: member.done, failed: member.failed };
+        Ended {
+            ledger: self.frontier.ledger().clone(),
+            stopped_by: self.stopping.map(|stopping| stopping.reason).filter(|_| !complete),
+            dead: self.dead,
+            rejected_by_reason: self.rejected_by_reason,
+            fetches: self.fetches,
+            bytes: self.bytes,
+            workers: self.pool.members().iter().map(tally).collect(),
+            abandoned: self.in_flight,
+        }
+    }
+}
+
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Links of one page mostly share parser and arguments; those that follow each other share one copy.
+fn share(parser: model::ParserRef, last: &mut Option<Arc<model::ParserRef>>) -> Arc<model::ParserRef> {
+    match last {
+        Some(shared) if **shared == parser => Arc::clone(shared),
+        _ => Arc::clone(last.insert(Arc::new(parser))),
+    }
+}

@@ -1,0 +1,232 @@
+//! Settling: what an outcome means for its request, its origin, its worker, and the frontier.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use model::outcome::{Cut, FetchFacts};
+use model::save::{ItemStatus, PageItems};
+use model::{Origin, Outcome, Page, Redirect, RetryClass, Verdict, WireError};
+use tokio::time::Instant;
+
+use super::{DEAD_LETTERS, Engine, EngineError, Unsaved, share};
+use crate::frontier::{Committed, Ending, Fate};
+use crate::ledger::{ItemCounts, count};
+use crate::pool::Lease;
+use crate::pool::member::WorkerClient;
+use crate::redirect::{self, Step};
+use crate::request::{Request, Tries};
+use crate::request_loop::{End, Finished};
+use crate::retry::{self, OriginNews};
+use crate::saver::{PageToSave, SavedPage};
+use crate::scheduler::{Slot, Trouble};
+use crate::scope::{Refusal, Site};
+
+impl Engine {
+    pub(super) fn finished(&mut self, finished: Finished, now: Instant) {
+        let Finished { request, lease, since, end } = finished;
+        self.in_flight -= 1;
+        let origin = request.url.origin();
+        match end {
+            End::Lost { broken, silent } => {
+                let until = since + self.config.limits.job_deadline();
+                let slot = if silent && until > now { Slot::SilentUntil(until) } else { Slot::Free };
+                self.scheduler.ended(&origin, slot, now);
+                self.pages_begun -= 1;
+                let alone = lease.alone;
+                self.pool.lost(lease, broken);
+                self.note_workers(now);
+                tracing::debug!(url = %request.url, alone, "the worker was lost with this page");
+                let (key, url) = (request.key, request.url.clone());
+                self.endings.push(Ending { key, url, fate: retry::lost(request, alone) });
+            }
+            End::Answered(outcome) => {
+                self.scheduler.ended(&origin, Slot::Free, now);
+                self.take_lease_back(lease, &outcome, now);
+                self.answered(request, origin, outcome, now);
+            }
+        }
+    }
+
+    fn take_lease_back(&mut self, lease: Lease<WorkerClient>, outcome: &Outcome, now: Instant) {
+        let refusal = match &outcome.verdict {
+            Verdict::Failed(error) if error.retry == RetryClass::Peer => error,
+            Verdict::Failed(_) | Verdict::Page(_) | Verdict::Redirect(_) => return self.pool.give_back(lease),
+        };
+        let (worker, client) = (lease.worker, lease.client.clone());
+        let too_often = self.pool.refused(lease, now);
+        if too_often || retry::is_leaving(refusal) {
+            let host = &self.pool.members()[worker].name;
+            tracing::warn!(%host, why = %refusal, "the worker takes no jobs and leaves the rotation for a while");
+            self.pool.down(worker);
+            self.note_workers(now);
+            client.send_out();
+        }
+    }
+
+    fn answered(&mut self, request: Box<Request>, origin: Origin, outcome: Outcome, now: Instant) {
+        let Outcome { verdict, fetch } = outcome;
+        tracing::debug!(url = %request.url, status = fetch.status, bytes = fetch.bytes, millis = fetch.millis, "answer");
+        self.fetches += u64::from(fetch.status.is_some());
+        self.bytes += fetch.bytes;
+        let (key, url) = (request.key, request.url.clone());
+        let fate = match verdict {
+            Verdict::Page(page) => {
+                self.scheduler.answered(&origin, now);
+                return self.page(*request, page, &fetch);
+            }
+            Verdict::Redirect(redirect) => {
+                self.scheduler.answered(&origin, now);
+                self.redirected(&request, &redirect, &fetch)
+            }
+            Verdict::Failed(error) => self.failed(request, &origin, &error, &fetch, now),
+        };
+        self.pages_begun -= 1;
+        self.endings.push(Ending { key, url, fate });
+    }
+
+    /// Sends a page's items to the saver; its links wait here until they are stored.
+    fn page(&mut self, request: Request, page: Page, fetch: &FetchFacts) {
+        let Page { links, items, cut } = page;
+        for item in &items {
+            self.items_seen += 1;
+            tracing::debug!(number = self.items_seen, item_type = item.item_type, id = %item.id, "got item");
+        }
+        let bytes = items.iter().map(|item| item.payload.as_str().len() + 200).sum::<usize>()
+            + links.iter().map(|link| link.url.as_str().len() + 200).sum::<usize>();
+        let referrer = Arc::new(request.url.clone());
+        let mut parser = None;
+        let links = links.into_iter().map(|link| Request {
+            url: link.url,
+            key: link.key,
+            parser: share(link.parser, &mut parser),
+            depth: request.depth + 1,
+            priority: request.priority,
+            referrer: Some(Arc::clone(&referrer)),
+            chain: None,
+            tries: Tries::default(),
+        });
+        let unsaved = Unsaved { url: request.url.clone(), links: links.collect(), refused: refused(cut), bytes };
+        self.unsaved.insert(request.key, unsaved);
+        self.unsaved_bytes += bytes;
+        let page = PageItems { page: request.url, fetched_at_ms: fetch.fetched_at_ms, version: self.next_version(), items };
+        let sent = self.channels.pages.try_send(PageToSave { key: request.key, page });
+        assert!(sent.is_ok(), "the saver's channel has room for every page permit, and the saver outlives the engine");
+    }
+
+    fn redirected(&mut self, request: &Request, redirect: &Redirect, fetch: &FetchFacts) -> Fate {
+        let dead = |reason: &str| Fate::Dead { reason: reason.to_owned() };
+        let (target, revisit) = match redirect::step(request, redirect, &fetch.set_cookie) {
+            Step::Follow(target) => (target, false),
+            Step::Revisit(target) => (target, true),
+            Step::TooMany => return dead("too many redirects"),
+            Step::Loop => return dead("redirect loop"),
+        };
+        let is_seed = request.referrer.is_none();
+        match self.scope.judge(&target.url, target.depth) {
+            Err(Refusal::OtherSite) if is_seed => {
+                tracing::warn!(seed = %request.url, target = %target.url, "the seed redirects to another site, which joins the scope");
+                self.scope.add_site(Site::of(&target.url));
+            }
+            Err(Refusal::OtherSite | Refusal::Denied | Refusal::NotAllowed | Refusal::TooDeep) => {
+                return Fate::Skipped { reason: "redirect out of scope".to_owned() };
+            }
+            Ok(()) => {}
+        }
+        Fate::Redirected { target: Box::new(target), revisit }
+    }
+
+    fn failed(&mut self, request: Box<Request>, origin: &Origin, error: &WireError, fetch: &FetchFacts, now: Instant) -> Fate {
+        tracing::debug!(url = %request.url, %error, "no page");
+        let retry_after = fetch.retry_after_ms.map(Duration::from_millis);
+        let last_answer = self.scheduler.last_answer(origin);
+        let (fate, news) = retry::judge(&self.config.retry, request, error, retry_after, last_answer, now, rand::random());
+        match news {
+            OriginNews::Answered => self.scheduler.answered(origin, now),
+            OriginNews::Nothing => {}
+            OriginNews::Trouble(retry_after) => match self.scheduler.trouble(origin, retry_after, now, rand::random()) {
+                Trouble::Until(until) => {
+                    tracing::info!(%origin, %error, seconds = (until - now).as_secs_f32(), "the site is in trouble and is left alone");
+                }
+                Trouble::GiveUp => return self.give_up(origin, error, now),
+            },
+        }
+        fate
+    }
+
+    /// Gives an origin up. What waits in its window comes back as endings; what the frontier holds dies there.
+    fn give_up(&mut self, origin: &Origin, error: &WireError, now: Instant) -> Fate {
+        let reason = format!("origin dead: {}", error.code);
+        tracing::warn!(%origin, %error, "no normal answer for too long: the site is given up");
+        for request in self.scheduler.clear(origin, now) {
+            self.endings.push(Ending { key: request.key, url: request.url, fate: Fate::Dead { reason: reason.clone() } });
+        }
+        self.given_up.push((origin.clone(), reason.clone()));
+        Fate::Dead { reason }
+    }
+
+    pub(super) fn saved(&mut self, saved: SavedPage) {
+        let Some(Unsaved { url, links, refused, bytes }) = self.unsaved.remove(&saved.key) else { return };
+        self.unsaved_bytes -= bytes;
+        let mut items = ItemCounts { parsed: saved.answers.len() as u64, ..ItemCounts::default() };
+        for (answer, item) in saved.answers.iter().zip(&saved.page.items) {
+            match answer.status {
+                ItemStatus::Created | ItemStatus::Replaced => items.saved += 1,
+                ItemStatus::Collided => {
+                    items.saved += 1;
+                    items.collided += 1;
+                }
+                ItemStatus::Rejected | ItemStatus::Unknown => {
+                    let reason = answer.reason.as_deref().unwrap_or("rejected without a reason");
+                    tracing::warn!(item_type = item.item_type, id = %item.id, page = %url, reason, "item rejected");
+                    items.rejected += 1;
+                    count(&mut self.rejected_by_reason, reason, 1);
+                }
+            }
+        }
+        self.endings.push(Ending { key: saved.key, url, fate: Fate::Page { links, items, refused } });
+    }
+
+    /// Commits what has ended since the last time, as one group.
+    pub(super) fn commit(&mut self) -> Result<(), EngineError> {
+        let now = Instant::now();
+        for (origin, reason) in std::mem::take(&mut self.given_up) {
+            let committed = self.frontier.give_up(&origin, &reason)?;
+            self.note(committed, now);
+        }
+        if self.endings.is_empty() {
+            return Ok(());
+        }
+        let committed = self.frontier.commit(std::mem::take(&mut self.endings), &self.scope)?;
+        self.note(committed, now);
+        if let Some(reason) = self.config.budgets.reached(self.frontier.ledger()) {
+            self.stop(reason);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, committed: Committed, now: Instant) {
+        for origin in &committed.woken {
+            self.scheduler.wake(origin, now);
+        }
+        let room = DEAD_LETTERS - self.dead.len();
+        self.dead.extend(committed.dead.into_iter().take(room));
+    }
+
+    /// Grows with every page, also across restarts: wall-clock milliseconds, or one more than the last where the clock stands or goes
+    /// back.
+    fn next_version(&mut self) -> u64 {
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        self.versions = millis.max(self.versions + 1);
+        self.versions
+    }
+}
+
+/// What a worker left out of a page, by the reason a report gives.
+fn refused(cut: Cut) -> Vec<(&'static str, u64)> {
+    let Cut { links, items, long_urls, other_schemes, malformed } = cut;
+    if items > 0 {
+        tracing::warn!(items, "a page has more items than are kept");
+    }
+    let all = [("too many on the page", links), ("URL too long", long_urls), ("scheme", other_schemes), ("no URL", malformed)];
+    all.into_iter().filter(|(_, n)| *n > 0).collect()
+}

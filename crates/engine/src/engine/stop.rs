@@ -1,0 +1,175 @@
+//! Stopping: budgets, signals, workers and output that are gone, and the end.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Engine, EngineError, Stopping};
+use crate::budget::StopReason;
+use crate::output::OutputError;
+use crate::pool::member::WorkerEvent;
+use crate::progress::Snapshot;
+use crate::saver::SaverEvent;
+
+impl Engine {
+    /// Dispatches nothing more; what is in flight is finished, saved and committed. The first reason stays.
+    pub(super) fn stop(&mut self, reason: StopReason) {
+        if self.stopping.is_none() {
+            tracing::info!(in_flight = self.in_flight, "stopping: {}", reason.sentence());
+            self.stopping = Some(Stopping { reason, since: Instant::now() });
+            self.lonely = None;
+        } else if reason == StopReason::Interrupted {
+            // A signal during a stop for another reason: the next one ends at once.
+            self.stopping = self.stopping.map(|stopping| Stopping { reason, ..stopping });
+        }
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.stopping.is_some_and(|stopping| stopping.reason == StopReason::Interrupted)
+    }
+
+    /// Whether the loop may end. Everything that has ended is committed when this is asked.
+    pub(super) fn is_over(&mut self) -> bool {
+        let idle = self.in_flight == 0 && self.unsaved.is_empty() && self.endings.is_empty();
+        if idle && self.frontier.ledger().urls.queued == 0 {
+            return true;
+        }
+        if idle && self.stopping.is_none() && !self.config.budgets.allows_page(self.pages_begun) {
+            self.stop(StopReason::MaxPages);
+        }
+        match self.stopping {
+            None => false,
+            // Without a reader there is nobody to finish the work for.
+            Some(Stopping { reason: StopReason::OutputClosed | StopReason::OutputFailed, .. }) => true,
+            Some(Stopping { since, .. }) => idle || since.elapsed() >= self.config.limits.grace,
+        }
+    }
+
+    pub(super) fn look_at_the_clock(&mut self) -> Result<(), EngineError> {
+        let now = Instant::now();
+        if self.config.budgets.max_time.is_some_and(|max| now.duration_since(self.started) >= max) {
+            if !self.dispatched_any && self.workerless_since.is_some() {
+                return Err(EngineError::NoWorkers(self.worker_sentences()));
+            }
+            self.stop(StopReason::MaxTime);
+        }
+        if self.workerless_since.is_some_and(|since| now.duration_since(since) >= self.config.wait_for_workers) {
+            if !self.dispatched_any {
+                return Err(EngineError::NoWorkers(self.worker_sentences()));
+            }
+            self.stop(StopReason::Stalled);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    pub(super) fn worker(&mut self, event: WorkerEvent, now: Instant) -> Result<(), EngineError> {
+        match event {
+            WorkerEvent::Up { worker, client, welcome } => {
+                let host = self.pool.members()[worker].name.clone();
+                tracing::info!(capacity = welcome.capacity, software = welcome.software, "Connected to {host}");
+                self.worker_problems[worker] = None;
+                self.pool.up(worker, client, welcome.capacity);
+            }
+            WorkerEvent::Down { worker, why } => {
+                let host = &self.pool.members()[worker].name;
+                tracing::warn!(why, "worker {host} has left the rotation; its pages go to others");
+                self.worker_problems[worker] = Some(format!("worker {host} is gone: {why}"));
+                self.pool.down(worker);
+            }
+            WorkerEvent::Failed { worker, error } => {
+                let sentence = format!("error connecting to {}: {error}", self.pool.members()[worker].name);
+                // Said once for each kind of failure, not at every try.
+                if self.worker_problems[worker].as_ref() != Some(&sentence) {
+                    tracing::warn!("{sentence}");
+                    self.worker_problems[worker] = Some(sentence);
+                }
+                if !self.dispatched_any && !error.is_passing() {
+                    return Err(EngineError::NoWorkers(self.worker_sentences()));
+                }
+            }
+        }
+        self.note_workers(now);
+        Ok(())
+    }
+
+    pub(super) fn note_workers(&mut self, now: Instant) {
+        match self.pool.live_workers() {
+            0 => {
+                self.workerless_since.get_or_insert(now);
+            }
+            _ => self.workerless_since = None,
+        }
+    }
+
+    pub(super) fn saver(&mut self, event: SaverEvent) {
+        match event {
+            SaverEvent::Up => {
+                tracing::info!("the itemsaver is back");
+                self.saver_problem = None;
+            }
+            SaverEvent::Away(problem) => {
+                if self.saver_problem.as_ref() != Some(&problem) {
+                    tracing::warn!("{problem}; pages wait for the itemsaver");
+                    self.saver_problem = Some(problem);
+                }
+            }
+        }
+    }
+
+    pub(super) fn output_ended(&mut self, error: &OutputError) {
+        match error {
+            OutputError::Closed => self.stop(StopReason::OutputClosed),
+            OutputError::Failed(error) => {
+                tracing::error!(error, "cannot write the output");
+                self.stop(StopReason::OutputFailed);
+            }
+        }
+    }
+
+    fn worker_sentences(&self) -> Vec<String> {
+        self.worker_problems.iter().flatten().cloned().collect()
+    }
+
+    pub(super) fn publish(&self) {
+        let ledger = self.frontier.ledger();
+        self.channels.progress.send_replace(Snapshot {
+            elapsed: self.started.elapsed(),
+            pages: ledger.pages,
+            urls: ledger.urls,
+            in_flight: self.in_flight,
+            items: ledger.items,
+            waiting_for: self.waiting_for(),
+        });
+    }
+
+    /// Why nothing is being fetched, or less than could be.
+    fn waiting_for(&self) -> Option<String> {
+        let now = Instant::now();
+        if let Some(stopping) = self.stopping {
+            let left = self.config.limits.grace.saturating_sub(stopping.since.elapsed());
+            return Some(format!("{} in flight to finish, at most {} s (again Ctrl-C: end at once)", self.in_flight, left.as_secs()));
+        }
+        if let Some(since) = self.workerless_since {
+            let problem = self.worker_problems.iter().flatten().next().map_or("dialling", String::as_str);
+            let left = self.config.wait_for_workers.saturating_sub(now.duration_since(since));
+            return Some(format!("a worker, {} s more ({problem})", left.as_secs()));
+        }
+        if let Some(problem) = &self.saver_problem
+            && !self.unsaved.is_empty()
+        {
+            return Some(format!("the itemsaver, with {} pages ({problem})", self.unsaved.len()));
+        }
+        let queued = self.frontier.ledger().urls.queued as usize;
+        let hosts = self.scheduler.waiting_hosts(now);
+        if self.in_flight == 0 && hosts > 0 && queued > 0 {
+            return Some(self.waiting_for_hosts(now, hosts));
+        }
+        None
+    }
+
+    fn waiting_for_hosts(&self, now: Instant, hosts: usize) -> String {
+        let soonest = self.scheduler.soonest().map_or(Duration::ZERO, |time| time.saturating_duration_since(now));
+        format!("the clocks of {hosts} hosts, the first in {:.1} s (see --delay; sites in trouble wait longer)", soonest.as_secs_f32())
+    }
+}

@@ -1,0 +1,25 @@
+//! All that can wake the engine loop.
+
+use crate::output::OutputError;
+use crate::pool::member::WorkerEvent;
+use crate::request_loop::Finished;
+use crate::saver::{SavedPage, SaverEvent};
+
+/// What other tasks tell the engine loop. Everything it learns comes through one bounded channel; it never waits for a sender.
+#[derive(Debug)]
+pub enum Event {
+    /// A dispatch ended.
+    Finished(Box<Finished>),
+    /// Pages are stored, and written to `-o`.
+    Saved(Vec<SavedPage>),
+    /// A worker came or went.
+    Worker(WorkerEvent),
+    /// The itemsaver came or went.
+    Saver(SaverEvent),
+    /// `-o` cannot be written any more.
+    Output(OutputError),
+}
+
+/// Events that may wait for the loop: as many as the default number of request loops can produce at once, ten times over. A sender that
+/// finds the channel full waits; the loop takes all that is there at each turn.
+pub const EVENTS: usize = 1024;

@@ -1,0 +1,90 @@
+//! Counters that must balance.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// What the crawl knows of itself, counted at commit and nowhere else.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// Requests by state.
+    pub urls: UrlCounts,
+    /// Items.
+    pub items: ItemCounts,
+    /// Dead requests by reason.
+    pub dead_by_reason: BTreeMap<String, u64>,
+    /// Skipped requests by reason.
+    pub skipped_by_reason: BTreeMap<String, u64>,
+    /// Links that did not become requests, by reason.
+    pub links_refused: BTreeMap<String, u64>,
+    /// Pages among the requests done; the others were redirects.
+    pub pages: u64,
+    /// Links to a known URL that asked for another parser or other arguments than the first.
+    pub parser_conflicts: u64,
+}
+
+/// Requests: discovered = done + dead + skipped + queued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UrlCounts {
+    /// Entered the frontier.
+    pub discovered: u64,
+    /// Fetched and parsed, or redirected.
+    pub done: u64,
+    /// Given up.
+    pub dead: u64,
+    /// Answered definitively without a page to parse.
+    pub skipped: u64,
+    /// Waiting or in flight.
+    pub queued: u64,
+}
+
+/// Items: parsed = saved + rejected; stored = saved − collided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ItemCounts {
+    /// Found by parsers on pages that are done.
+    pub parsed: u64,
+    /// Acknowledged by the itemsaver.
+    pub saved: u64,
+    /// Refused by the itemsaver, for good.
+    pub rejected: u64,
+    /// Those of the saved whose identity another page of this run had written first.
+    pub collided: u64,
+}
+
+impl Ledger {
+    /// Whether both equations hold.
+    pub fn is_balanced(&self) -> bool {
+        let UrlCounts { discovered, done, dead, skipped, queued } = self.urls;
+        let sum = |reasons: &BTreeMap<String, u64>| reasons.values().sum::<u64>();
+        discovered == done + dead + skipped + queued
+            && self.items.parsed == self.items.saved + self.items.rejected
+            && dead == sum(&self.dead_by_reason)
+            && skipped == sum(&self.skipped_by_reason)
+    }
+
+    pub(crate) fn refuse(&mut self, reason: &str, links: u64) {
+        count(&mut self.links_refused, reason, links);
+    }
+}
+
+impl ItemCounts {
+    pub(crate) fn add(&mut self, other: ItemCounts) {
+        self.parsed += other.parsed;
+        self.saved += other.saved;
+        self.rejected += other.rejected;
+        self.collided += other.collided;
+    }
+}
+
+/// Adds to a reason's count; a count of nothing leaves no entry behind.
+pub(crate) fn count(reasons: &mut BTreeMap<String, u64>, reason: &str, n: u64) {
+    if n == 0 {
+        return;
+    }
+    match reasons.get_mut(reason) {
+        Some(sum) => *sum += n,
+        None => {
+            reasons.insert(reason.to_owned(), n);
+        }
+    }
+}

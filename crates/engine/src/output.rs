@@ -1,0 +1,161 @@
+//! `-o`: items as lines of a file or of standard output, in addition to the store.
+//!
+//! A thread of its own, so that a reader who is slow (or a terminal that is stopped) holds up the saving, and with it the fetching, but
+//! never the engine loop. A page's lines are written after it is stored and before it is committed.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use itemsaver::export::{CsvColumns, Header, ItemWriter};
+use model::save::ItemStatus;
+use model::schema::TypeSchema;
+use model::{CrawlName, Source, SpiderHash};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::event::Event;
+use crate::saver::SavedPage;
+
+/// Batches that wait to be written: one is written while the next is saved.
+const BATCHES: usize = 2;
+
+/// Where items go and how they are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputConfig {
+    /// Where.
+    pub target: OutputTarget,
+    /// How.
+    pub format: OutputFormat,
+}
+
+/// Where items go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputTarget {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// How items are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// A table with the columns of the spider's item types.
+    Csv,
+}
+
+/// Why nothing more can be written.
+#[derive(Clone, Debug, Error)]
+pub enum OutputError {
+    /// The reader of standard output has left, as `head` does.
+    #[error("the reader of the output has closed it")]
+    Closed,
+    /// The disk is full, or the like.
+    #[error("cannot write the output: {0}")]
+    Failed(String),
+}
+
+/// What all lines of a crawl have in common.
+#[derive(Clone, Debug)]
+pub struct OutputSource {
+    /// The crawl.
+    pub crawl: CrawlName,
+    /// The spider that reads the pages.
+    pub spider: Option<SpiderHash>,
+}
+
+/// Sends stored pages to the writing thread.
+#[derive(Clone, Debug)]
+pub struct OutputSender {
+    batches: mpsc::Sender<Vec<SavedPage>>,
+}
+
+/// The writing thread.
+#[derive(Debug)]
+pub struct Output {
+    /// Sends to it; it ends when all senders are dropped.
+    pub sender: OutputSender,
+    thread: JoinHandle<()>,
+}
+
+impl OutputSender {
+    /// Writes a batch, after those before it. Answers false when the thread has ended and nothing is written any more.
+    pub async fn send(&self, pages: Vec<SavedPage>) -> bool {
+        self.batches.send(pages).await.is_ok()
+    }
+}
+
+impl Output {
+    /// Opens the target and starts the thread. It forwards what it has written to `events` as saved, or an error, which is its last word.
+    ///
+    /// # Errors
+    /// When the target cannot be opened, as for a folder that does not exist.
+    pub fn start(config: &OutputConfig, schema: &[TypeSchema], source: OutputSource, events: mpsc::Sender<Event>) -> io::Result<Output> {
+        let out: Box<dyn Write + Send> = match &config.target {
+            OutputTarget::Stdout => Box::new(io::stdout()),
+            OutputTarget::File(path) => Box::new(File::create(path)?),
+        };
+        let out = BufWriter::with_capacity(256 * 1024, out);
+        let writer = match config.format {
+            OutputFormat::Jsonl => ItemWriter::jsonl(out),
+            OutputFormat::Csv => ItemWriter::csv(out, CsvColumns::of_schemas(schema), Header::Write)?,
+        };
+        let (batches, receiver) = mpsc::channel(BATCHES);
+        let thread = std::thread::Builder::new().name("output".to_owned()).spawn(move || write_all(receiver, writer, &source, &events))?;
+        Ok(Output { sender: OutputSender { batches }, thread })
+    }
+
+    /// Waits until everything sent is written, once no sender is left.
+    pub fn finish(self) {
+        drop(self.sender);
+        // A panic of the thread was told by the runtime; its pages were not committed.
+        let _ = self.thread.join();
+    }
+}
+
+/// Whether a file holds something already, so that a new crawl must not write over it unasked.
+pub fn is_taken(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
+}
+
+fn write_all<W: Write>(
+    mut batches: mpsc::Receiver<Vec<SavedPage>>,
+    mut writer: ItemWriter<W>,
+    source: &OutputSource,
+    events: &mpsc::Sender<Event>,
+) {
+    while let Some(pages) = batches.blocking_recv() {
+        let event = match write(&mut writer, &pages, source) {
+            Ok(()) => Event::Saved(pages),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Event::Output(OutputError::Closed),
+            Err(error) => Event::Output(OutputError::Failed(error.to_string())),
+        };
+        let over = matches!(event, Event::Output(_));
+        if events.blocking_send(event).is_err() || over {
+            return;
+        }
+    }
+}
+
+fn write<W: Write>(writer: &mut ItemWriter<W>, pages: &[SavedPage], source: &OutputSource) -> io::Result<()> {
+    for SavedPage { page, answers, .. } in pages {
+        let source = Source {
+            crawl: source.crawl.clone(),
+            page: page.page.clone(),
+            fetched_at_ms: page.fetched_at_ms,
+            version: page.version,
+            spider: source.spider.clone(),
+        };
+        for (item, answer) in page.items.iter().zip(answers) {
+            match answer.status {
+                ItemStatus::Created | ItemStatus::Replaced | ItemStatus::Collided => writer.write(item, &source)?,
+                ItemStatus::Rejected | ItemStatus::Unknown => {}
+            }
+        }
+    }
+    writer.flush()
+}

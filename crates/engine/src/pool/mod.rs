@@ -1,0 +1,319 @@
+//! The client pool: the right to have requests in flight on workers, handed out in turn.
+//!
+//! Pure state of the engine loop; [`member`] has the tasks that dial. A *lease* is the right to one request in flight on one worker. Free
+//! leases stand in one queue and go back to its end, so that equal workers get equal shares and a slow one holds up nobody.
+//!
+//! **Invariant.** A worker's leases, free and out, never exceed the capacity it announced, however often it comes and goes.
+//! **Invariant.** No lease of a connection that is gone is handed out.
+
+pub mod member;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Which worker: its place in the list the user gave.
+pub type WorkerIndex = usize;
+
+/// Answers in a row that refuse a job ("busy", "draining") after which a worker is taken out of the rotation.
+pub const REFUSALS: u32 = 10;
+
+/// How long a lease rests after a refusal, so that a busy worker is not asked again at once.
+const REST: Duration = Duration::from_millis(100);
+
+/// Leases of one worker at most, whatever capacity it announces.
+const MAX_CAPACITY: u32 = 4096;
+
+/// The right to one request in flight on one worker. `C` is the client that makes the call.
+#[derive(Clone, Debug)]
+pub struct Lease<C> {
+    /// Makes calls to the worker.
+    pub client: C,
+    /// The worker.
+    pub worker: WorkerIndex,
+    /// Which of its connections: leases of an earlier one are worthless.
+    connection: u64,
+    /// Whether the request has the worker to itself.
+    pub alone: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Pool<C> {
+    members: Vec<Member>,
+    free: VecDeque<Lease<C>>,
+    resting: BTreeMap<(Instant, u64), Lease<C>>,
+    connections: u64,
+    rests: u64,
+    /// The worker whose returning leases are withheld, so that one request can have it alone.
+    reserved: Option<WorkerIndex>,
+}
+
+/// A worker as the pool sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Member {
+    /// As the user wrote it.
+    pub name: String,
+    /// The current connection and the leases it has out; none while away.
+    live: Option<Live>,
+    /// Outcomes that were a page, a redirect or the site's own failure.
+    pub done: u64,
+    /// Leases lost and jobs refused.
+    pub failed: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Live {
+    connection: u64,
+    capacity: u32,
+    out: u32,
+    refusals: u32,
+}
+
+impl<C: Clone> Pool<C> {
+    /// A pool of these workers, all away.
+    pub fn new(names: Vec<String>) -> Pool<C> {
+        let members = names.into_iter().map(|name| Member { name, ..Member::default() }).collect();
+        Pool { members, free: VecDeque::new(), resting: BTreeMap::new(), connections: 0, rests: 0, reserved: None }
+    }
+
+    /// A worker has connected: its leases join the queue, interleaved with those that wait. Returns the connection's number.
+    pub fn up(&mut self, worker: WorkerIndex, client: C, capacity: u32) -> u64 {
+        self.down(worker);
+        self.connections += 1;
+        let connection = self.connections;
+        let capacity = capacity.clamp(1, MAX_CAPACITY);
+        self.members[worker].live = Some(Live { connection, capacity, out: 0, refusals: 0 });
+        self.free.extend((0..capacity).map(|_| Lease { client: client.clone(), worker, connection, alone: false }));
+        self.interleave();
+        connection
+    }
+
+    /// A worker is gone: its leases die.
+    pub fn down(&mut self, worker: WorkerIndex) {
+        self.members[worker].live = None;
+        self.free.retain(|lease| lease.worker != worker);
+        self.resting.retain(|_, lease| lease.worker != worker);
+        if self.reserved == Some(worker) {
+            self.reserved = None;
+        }
+    }
+
+    /// Whether this is still the worker's connection.
+    pub fn is_current(&self, worker: WorkerIndex, connection: u64) -> bool {
+        self.members[worker].live.as_ref().is_some_and(|live| live.connection == connection)
+    }
+
+    /// Whether [`take`](Pool::take) would give a lease now.
+    pub fn has_free(&mut self, now: Instant) -> bool {
+        self.wake_rested(now);
+        self.free.iter().any(|lease| Some(lease.worker) != self.reserved)
+    }
+
+    /// The next lease in turn, if one is free. Leases of a worker reserved for a request alone are not.
+    pub fn take(&mut self, now: Instant) -> Option<Lease<C>> {
+        self.wake_rested(now);
+        let at = self.free.iter().position(|lease| Some(lease.worker) != self.reserved)?;
+        let lease = self.free.remove(at)?;
+        self.live(&lease)?.out += 1;
+        Some(lease)
+    }
+
+    /// A lease on a worker that has nothing else to do, for a request that must run alone. Reserves the least busy worker and answers
+    /// none until it has finished; ask again then. One request at a time runs alone.
+    pub fn take_alone(&mut self, now: Instant) -> Option<Lease<C>> {
+        self.wake_rested(now);
+        let out = |member: &Member| member.live.as_ref().map(|live| live.out);
+        if self.reserved.is_none() {
+            self.reserved = (0..self.members.len()).filter(|i| out(&self.members[*i]).is_some()).min_by_key(|i| out(&self.members[*i]));
+        }
+        let worker = self.reserved?;
+        if out(&self.members[worker]) != Some(0) {
+            return None;
+        }
+        let at = self.free.iter().position(|lease| lease.worker == worker)?;
+        let mut lease = self.free.remove(at)?;
+        self.live(&lease)?.out += 1;
+        lease.alone = true;
+        Some(lease)
+    }
+
+    /// The job was answered: the lease goes to the end of the queue.
+    pub fn give_back(&mut self, lease: Lease<C>) {
+        self.members[lease.worker].done += 1;
+        if let Some(lease) = self.returned(lease) {
+            self.live(&lease).expect("its connection is current").refusals = 0;
+            self.free.push_back(lease);
+        }
+    }
+
+    /// The job was refused: the lease rests a while. Answers whether the worker has now refused [`REFUSALS`] times in a row.
+    pub fn refused(&mut self, lease: Lease<C>, now: Instant) -> bool {
+        self.members[lease.worker].failed += 1;
+        let worker = lease.worker;
+        let Some(lease) = self.returned(lease) else { return false };
+        self.rests += 1;
+        self.resting.insert((now + REST, self.rests), lease);
+        let live = self.members[worker].live.as_mut().expect("its lease is current");
+        live.refusals += 1;
+        live.refusals >= REFUSALS
+    }
+
+    /// The job was not answered. `broken`: because the connection is gone, which takes the worker's other leases along; otherwise only
+    /// this call ran out of time.
+    pub fn lost(&mut self, lease: Lease<C>, broken: bool) {
+        self.members[lease.worker].failed += 1;
+        if broken && self.is_current(lease.worker, lease.connection) {
+            self.down(lease.worker);
+        }
+        if let Some(lease) = self.returned(lease) {
+            self.free.push_back(lease);
+        }
+    }
+
+    /// When a resting lease is ready.
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.resting.keys().next().map(|(time, _)| *time)
+    }
+
+    /// Workers that are connected.
+    pub fn live_workers(&self) -> usize {
+        self.members.iter().filter(|member| member.live.is_some()).count()
+    }
+
+    /// Jobs that the connected workers take together.
+    pub fn capacity(&self) -> u32 {
+        self.members.iter().filter_map(|member| member.live.as_ref()).map(|live| live.capacity).sum()
+    }
+
+    /// The workers, in the user's order.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn live(&mut self, lease: &Lease<C>) -> Option<&mut Live> {
+        self.members[lease.worker].live.as_mut().filter(|live| live.connection == lease.connection)
+    }
+
+    /// Takes a lease back; none if its connection is gone.
+    fn returned(&mut self, mut lease: Lease<C>) -> Option<Lease<C>> {
+        if std::mem::take(&mut lease.alone) && self.reserved == Some(lease.worker) {
+            self.reserved = None;
+        }
+        self.live(&lease)?.out -= 1;
+        Some(lease)
+    }
+
+    fn wake_rested(&mut self, now: Instant) {
+        while let Some(first) = self.resting.first_entry().filter(|first| first.key().0 <= now) {
+            self.free.push_back(first.remove());
+        }
+    }
+
+    /// One lease of each worker in turn.
+    fn interleave(&mut self) {
+        let mut by_worker: BTreeMap<WorkerIndex, VecDeque<Lease<C>>> = BTreeMap::new();
+        for lease in self.free.drain(..) {
+            by_worker.entry(lease.worker).or_default().push_back(lease);
+        }
+        while !by_worker.is_empty() {
+            by_worker.retain(|_, leases| {
+                self.free.extend(leases.pop_front());
+                !leases.is_empty()
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(capacities: &[u32]) -> Pool<char> {
+        let mut pool = Pool::new((0..capacities.len()).map(|i| format!("w{i}")).collect());
+        for (worker, capacity) in capacities.iter().enumerate() {
+            pool.up(worker, char::from(b'a' + worker as u8), *capacity);
+        }
+        pool
+    }
+
+    fn take(pool: &mut Pool<char>) -> Lease<char> {
+        pool.take(Instant::now()).unwrap()
+    }
+
+    #[test]
+    fn clients_are_handed_out_round_robin() {
+        let mut pool = pool(&[2, 2, 2]);
+        let order: String = (0..6).map(|_| take(&mut pool).client).collect();
+        assert_eq!(order, "abcabc");
+        assert!(pool.take(Instant::now()).is_none());
+    }
+
+    #[test]
+    fn a_slow_worker_holds_up_nobody() {
+        let mut pool = pool(&[1, 1]);
+        let _slow = take(&mut pool);
+        for _ in 0..9 {
+            let quick = take(&mut pool);
+            assert_eq!(quick.client, 'b');
+            pool.give_back(quick);
+        }
+    }
+
+    #[test]
+    fn the_leases_of_a_dead_worker_die_with_it_and_a_flapping_one_never_fills_the_queue() {
+        let mut pool = pool(&[3, 1]);
+        let old = take(&mut pool);
+        for _ in 0..9 {
+            pool.down(0);
+            pool.up(0, 'n', 2);
+        }
+        pool.give_back(old);
+        let mut order: Vec<char> = std::iter::from_fn(|| pool.take(Instant::now())).map(|lease| lease.client).collect();
+        order.sort_unstable();
+        assert_eq!(order, ['b', 'n', 'n']);
+    }
+
+    #[test]
+    fn a_lease_that_was_refused_rests_and_ten_refusals_in_a_row_are_told() {
+        let mut pool = pool(&[1]);
+        let mut now = Instant::now();
+        for i in 1..=REFUSALS {
+            let lease = pool.take(now).unwrap();
+            assert_eq!(pool.refused(lease, now), i == REFUSALS, "{i}");
+            assert!(pool.take(now).is_none());
+            now = pool.next_wake().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_request_alone_waits_for_its_worker_and_the_others_go_on() {
+        let mut pool = pool(&[2, 2]);
+        let now = Instant::now();
+        let (a, b, c) = (take(&mut pool), take(&mut pool), take(&mut pool));
+        assert_eq!((a.worker, b.worker, c.worker), (0, 1, 0));
+        assert!(pool.take_alone(now).is_none(), "worker 1 has one job");
+        assert!(pool.take(now).is_none(), "and its free lease is withheld");
+        pool.give_back(b);
+        let alone = pool.take_alone(now).unwrap();
+        assert_eq!((alone.worker, alone.alone), (1, true));
+        assert!(pool.take(now).is_none());
+        pool.give_back(a);
+        assert_eq!(pool.take(now).unwrap().worker, 0);
+        pool.give_back(alone);
+        assert_eq!(pool.take(now).unwrap().worker, 1);
+        pool.give_back(c);
+    }
+
+    #[test]
+    fn a_worker_reserved_for_one_request_is_let_go_when_it_dies() {
+        let mut pool = pool(&[1]);
+        let now = Instant::now();
+        let alone = pool.take_alone(now).unwrap();
+        pool.down(0);
+        pool.lost(alone, true);
+        pool.up(0, 'n', 1);
+        assert_eq!(pool.take(now).unwrap().client, 'n');
+    }
+}

@@ -1,0 +1,81 @@
+//! A request: a URL to fetch, with the parser for its page and what befell it so far.
+
+use std::sync::Arc;
+
+use model::{CrawlUrl, DedupKey, HostName, ParserRef};
+use tokio::time::Instant;
+
+/// A URL to fetch once. Its identity is its key; all else is how it was found and what was tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// What is fetched.
+    pub url: CrawlUrl,
+    /// What decides whether it is known.
+    pub key: DedupKey,
+    /// Reads the page. Shared: a page's links mostly have the same one.
+    pub parser: Arc<ParserRef>,
+    /// Links followed from a seed, along the path by which the URL was first found; seeds have 0.
+    pub depth: u32,
+    /// Higher goes first within its host.
+    pub priority: i32,
+    /// The page it was found on; none for a seed.
+    pub referrer: Option<Arc<CrawlUrl>>,
+    /// The redirects that led here, if any.
+    pub chain: Option<Box<RedirectChain>>,
+    /// What was tried so far.
+    pub tries: Tries,
+}
+
+/// The redirects behind a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RedirectChain {
+    /// Keys of the requests that led here, the first one first.
+    pub keys: Vec<DedupKey>,
+    /// Cookies that were set on the way, each for the host that set it. Sent to no other.
+    pub cookies: Vec<ChainCookie>,
+    /// Whether a URL of the chain is being fetched for the second time, now with cookies.
+    pub revisiting: bool,
+}
+
+/// A cookie set by a redirect, kept as long as the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainCookie {
+    /// The host that set it.
+    pub host: HostName,
+    /// `name=value`, as it is sent back.
+    pub pair: String,
+}
+
+/// What was tried for a request. Attempts and losses are two counts: the first blame the site, the second nobody yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tries {
+    /// Answers of the site that were failures worth another try.
+    pub attempts: u32,
+    /// Leases that vanished unanswered while this request held one.
+    pub losses: u32,
+    /// Those of the losses that happened while it ran alone on its worker.
+    pub losses_alone: u32,
+    /// When it was tried last in this process.
+    pub last: Option<Instant>,
+}
+
+impl Request {
+    /// A seed.
+    pub fn seed(url: CrawlUrl, parser: Arc<ParserRef>) -> Request {
+        let key = url.dedup_key();
+        Request { url, key, parser, depth: 0, priority: 0, referrer: None, chain: None, tries: Tries::default() }
+    }
+
+    /// Redirects followed to get here.
+    pub fn hops(&self) -> usize {
+        self.chain.as_ref().map_or(0, |chain| chain.keys.len())
+    }
+
+    /// The `Cookie` header for this request: what its chain has set for its host.
+    pub fn cookie_header(&self) -> Option<String> {
+        let chain = self.chain.as_ref()?;
+        let pairs: Vec<&str> =
+            chain.cookies.iter().filter(|cookie| cookie.host.as_str() == self.url.host_str()).map(|cookie| cookie.pair.as_str()).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+}

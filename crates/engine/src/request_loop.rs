@@ -1,0 +1,117 @@
+//! The request loops: each takes a request with its lease, makes the one call, and tells the engine what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::error::code;
+use model::job::FetchRules;
+use model::parser::SpiderFile;
+use model::{Job, Outcome, SpiderHash, Verdict};
+use rpcsupport::dial::deadline;
+use tarpc::client::RpcError;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::event::Event;
+use crate::limits::PUT_SPIDER;
+use crate::pool::Lease;
+use crate::pool::member::WorkerClient;
+use crate::request::Request;
+
+/// A request paired with the right to have it processed.
+#[derive(Debug)]
+pub struct Dispatch {
+    /// What to process.
+    pub request: Box<Request>,
+    /// Where.
+    pub lease: Lease<WorkerClient>,
+    /// When it was handed out.
+    pub since: Instant,
+}
+
+/// The end of a dispatch. There is exactly one for each.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was processed.
+    pub request: Box<Request>,
+    /// Where.
+    pub lease: Lease<WorkerClient>,
+    /// When it was handed out.
+    pub since: Instant,
+    /// What came of it.
+    pub end: End,
+}
+
+/// What came of a dispatch.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives in the box of its event, and nearly all are answers")]
+pub enum End {
+    /// The worker's answer.
+    Answered(Outcome),
+    /// No answer will come.
+    Lost {
+        /// Whether the whole connection is gone, rather than this one call.
+        broken: bool,
+        /// Whether the worker may still be at it.
+        silent: bool,
+    },
+}
+
+/// What all jobs of a crawl have in common.
+#[derive(Clone, Debug)]
+pub struct JobTemplate {
+    /// How to fetch.
+    pub fetch: FetchRules,
+    /// The spider, for workers that lack it.
+    pub spider: Option<Arc<SpiderFile>>,
+    /// How long a worker may take.
+    pub deadline: Duration,
+}
+
+/// Runs one request loop until its channel is closed.
+pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<JobTemplate>, events: mpsc::Sender<Event>) {
+    while let Ok(Dispatch { request, lease, since }) = dispatches.recv().await {
+        let end = process(&request, &lease.client, &template).await;
+        if events.send(Event::Finished(Box::new(Finished { request, lease, since, end }))).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn process(request: &Request, client: &WorkerClient, template: &JobTemplate) -> End {
+    let answer = match call(request, client, template).await {
+        // The worker has been restarted, or has had many spiders since: it is handed the file and asked once more.
+        Ok(outcome) if needs_spider(&outcome) => match &template.spider {
+            Some(spider) => match client.rpc.put_spider(deadline(PUT_SPIDER), SpiderFile::clone(spider)).await {
+                Ok(_) => call(request, client, template).await,
+                Err(error) => Err(error),
+            },
+            None => Ok(outcome),
+        },
+        answer => answer,
+    };
+    match answer {
+        Ok(outcome) => End::Answered(outcome),
+        Err(RpcError::DeadlineExceeded) => End::Lost { broken: false, silent: true },
+        Err(error) => {
+            tracing::debug!(url = %request.url, %error, "lease lost");
+            End::Lost { broken: true, silent: client.fell_silent() }
+        }
+    }
+}
+
+async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) -> Result<Outcome, RpcError> {
+    let job = Job {
+        url: request.url.clone(),
+        key: request.key,
+        parser: (*request.parser).clone(),
+        spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
+        cookie: request.cookie_header(),
+        fetch: template.fetch.clone(),
+    };
+    client.rpc.process(deadline(template.deadline), job).await
+}
+
+fn needs_spider(outcome: &Outcome) -> bool {
+    matches!(&outcome.verdict, Verdict::Failed(error) if error.code == code::NEED_SPIDER)
+}

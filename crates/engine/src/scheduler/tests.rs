@@ -1,0 +1,220 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{CrawlUrl, ParserRef};
+use proptest::prelude::*;
+
+use super::*;
+
+fn rules(delay: Option<u64>, per_host: Option<usize>) -> HostRules {
+    HostRules {
+        delay: delay.map(Duration::from_secs),
+        per_host: per_host.and_then(NonZeroUsize::new),
+        backoff: Duration::from_secs(1),
+        give_up: Duration::from_secs(3600),
+        give_up_unanswered: Duration::from_secs(60),
+    }
+}
+
+fn request(url: &str) -> Request {
+    Request::seed(CrawlUrl::parse(url).unwrap(), Arc::new(ParserRef::named("page")))
+}
+
+fn origin(url: &str) -> Origin {
+    request(url).url.origin()
+}
+
+fn fill(scheduler: &mut Scheduler, base: &str, n: usize, now: Instant) {
+    let requests = (0..n).map(|i| request(&format!("{base}{i}"))).collect();
+    scheduler.refill(&origin(base), requests, false, None, now);
+}
+
+fn pop(scheduler: &mut Scheduler, now: Instant) -> String {
+    match scheduler.next(now) {
+        Next::Request(request) => request.url.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_public_host_gets_one_request_a_second_counted_from_the_end_of_the_last() {
+    let mut scheduler = Scheduler::new(rules(None, None));
+    let start = Instant::now();
+    fill(&mut scheduler, "http://a.example/", 2, start);
+    assert_eq!(pop(&mut scheduler, start), "http://a.example/0");
+    assert_eq!(scheduler.next(start + 9 * PUBLIC_DELAY), Next::Wait(None));
+    let end = start + Duration::from_millis(300);
+    scheduler.ended(&origin("http://a.example/"), Slot::Free, end);
+    assert_eq!(scheduler.next(end), Next::Wait(Some(end + PUBLIC_DELAY)));
+    assert_eq!(pop(&mut scheduler, end + PUBLIC_DELAY), "http://a.example/1");
+}
+
+#[test]
+fn this_machine_has_no_delay_and_per_host_limits_what_is_in_flight() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(None, Some(2)));
+    fill(&mut scheduler, "http://127.0.0.1/", 3, now);
+    pop(&mut scheduler, now);
+    pop(&mut scheduler, now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    scheduler.ended(&origin("http://127.0.0.1/"), Slot::Free, now);
+    pop(&mut scheduler, now);
+}
+
+#[test]
+fn hosts_take_turns_however_long_their_queues() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    fill(&mut scheduler, "http://a/", 50, now);
+    fill(&mut scheduler, "http://b/", 2, now);
+    let order: Vec<String> = (0..4).map(|_| pop(&mut scheduler, now)).collect();
+    assert_eq!(order, ["http://a/0", "http://b/0", "http://a/1", "http://b/1"]);
+}
+
+#[test]
+fn origins_of_one_host_share_its_clock_and_take_turns() {
+    let start = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    fill(&mut scheduler, "http://a:1/", 2, start);
+    fill(&mut scheduler, "http://a:2/", 2, start);
+    let mut now = start;
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        let url = pop(&mut scheduler, now);
+        assert_eq!(scheduler.next(now), Next::Wait(None));
+        scheduler.ended(&origin(&url), Slot::Free, now);
+        order.push(url);
+        now += Duration::from_secs(1);
+    }
+    assert_eq!(order, ["http://a:1/0", "http://a:2/0", "http://a:1/1", "http://a:2/1"]);
+}
+
+#[test]
+fn an_empty_window_is_refilled_when_its_host_is_due_and_not_before() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    scheduler.wake(&origin("http://a/"), now);
+    assert_eq!(scheduler.next(now), Next::Refill(origin("http://a/")));
+    let later = now + Duration::from_secs(7);
+    scheduler.refill(&origin("http://a/"), vec![], false, Some(later), now);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(later)));
+    assert_eq!(scheduler.next(later), Next::Refill(origin("http://a/")));
+    scheduler.refill(&origin("http://a/"), vec![], false, None, later);
+    assert_eq!(scheduler.next(later), Next::Wait(None));
+}
+
+#[test]
+fn a_silent_worker_keeps_its_slot_until_its_job_must_have_ended() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    fill(&mut scheduler, "http://a/", 2, now);
+    pop(&mut scheduler, now);
+    let until = now + Duration::from_secs(45);
+    scheduler.ended(&origin("http://a/"), Slot::SilentUntil(until), now);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(until)));
+    pop(&mut scheduler, until);
+}
+
+#[test]
+fn trouble_slows_its_origin_alone_and_what_failed_together_counts_once() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    fill(&mut scheduler, "http://a:1/", 9, now);
+    fill(&mut scheduler, "http://a:2/", 9, now);
+    let ill = origin("http://a:1/");
+    let first = scheduler.trouble(&ill, None, now, 1.0);
+    assert_eq!(first, Trouble::Until(now + Duration::from_secs(1)));
+    assert_eq!(scheduler.trouble(&ill, None, now, 1.0), first);
+    for _ in 0..9 {
+        assert!(pop(&mut scheduler, now).starts_with("http://a:2/"));
+    }
+    let later = now + Duration::from_secs(1);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(later)));
+    assert_eq!(scheduler.trouble(&ill, None, later, 1.0), Trouble::Until(later + Duration::from_secs(2)));
+    scheduler.answered(&ill, later);
+    assert!(pop(&mut scheduler, later).starts_with("http://a:1/"));
+    assert_eq!(scheduler.last_answer(&ill), Some(later));
+}
+
+#[test]
+fn retry_after_is_obeyed_up_to_the_moment_the_origin_would_be_given_up() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    let ill = origin("http://a/");
+    let asked = Some(Duration::from_secs(40));
+    assert_eq!(scheduler.trouble(&ill, asked, now, 0.5), Trouble::Until(now + Duration::from_secs(40)));
+    let then = now + Duration::from_secs(40);
+    assert_eq!(scheduler.trouble(&ill, asked, then, 0.5), Trouble::Until(now + Duration::from_secs(60)));
+    let end = now + Duration::from_secs(60);
+    assert_eq!(scheduler.trouble(&ill, asked, end, 0.5), Trouble::GiveUp);
+}
+
+#[test]
+fn an_origin_that_has_answered_is_given_up_only_after_the_longer_time() {
+    let start = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    let ill = origin("http://a/");
+    scheduler.answered(&ill, start);
+    let mut now = start;
+    let mut tries = 0;
+    while let Trouble::Until(until) = scheduler.trouble(&ill, None, now, 1.0) {
+        now = until;
+        tries += 1;
+    }
+    assert_eq!(now, start + Duration::from_secs(3600));
+    assert_eq!(tries, 20);
+}
+
+proptest! {
+    /// Against a naive model: every request comes out once, in order within its host, and never sooner than its host's clock allows.
+    #[test]
+    fn any_sequence_keeps_every_hosts_clock(
+        sizes in proptest::collection::vec(0usize..6, 1..5),
+        steps in proptest::collection::vec((0u64..3_000, any::<bool>()), 1..200),
+    ) {
+        let start = Instant::now();
+        let mut scheduler = Scheduler::new(rules(Some(1), None));
+        for (host, size) in sizes.iter().enumerate() {
+            fill(&mut scheduler, &format!("http://h{host}/"), *size, start);
+        }
+        let mut now = start;
+        let mut in_flight: Vec<String> = Vec::new();
+        let mut free_at: HashMap<String, Instant> = HashMap::new();
+        let mut served: HashMap<String, usize> = HashMap::new();
+        let mut steps = steps.into_iter().cycle();
+        let total: usize = sizes.iter().sum();
+        let mut stuck = false;
+        while served.values().sum::<usize>() < total || !in_flight.is_empty() {
+            let (millis, end) = steps.next().unwrap();
+            now += Duration::from_millis(millis.max(1));
+            if (end || std::mem::take(&mut stuck)) && !in_flight.is_empty() {
+                let host = in_flight.remove(0);
+                scheduler.ended(&origin(&format!("http://{host}/")), Slot::Free, now);
+                free_at.insert(host, now + Duration::from_secs(1));
+            }
+            match scheduler.next(now) {
+                Next::Request(request) => {
+                    let host = request.url.host().to_string();
+                    prop_assert!(!in_flight.contains(&host));
+                    prop_assert!(free_at.get(&host).is_none_or(|at| *at <= now));
+                    let n = served.entry(host.clone()).or_default();
+                    prop_assert_eq!(request.url.path_and_query(), format!("/{n}"));
+                    *n += 1;
+                    in_flight.push(host);
+                }
+                Next::Refill(origin) => prop_assert!(false, "{origin} has no more"),
+                // Nothing due: then no host that has work and no request in flight has its time.
+                Next::Wait(until) => {
+                    prop_assert!(until.is_none_or(|until| until > now));
+                    stuck = until.is_none();
+                    for (host, size) in sizes.iter().enumerate() {
+                        let name = format!("h{host}");
+                        let left = served.get(&name).copied().unwrap_or_default() < *size;
+                        prop_assert!(!left || in_flight.contains(&name) || free_at.get(&name).is_some_and(|at| *at > now));
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(scheduler.next(now + Duration::from_secs(9)), Next::Wait(None));
+    }
+}

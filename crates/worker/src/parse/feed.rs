@@ -1,0 +1,44 @@
+//! Giving html5ever a page piece by piece, so that a parse that goes astray can be ended: it cannot be interrupted within a piece.
+
+use std::time::Duration;
+
+use html5ever::tendril::StrTendril;
+use tokio::time::Instant;
+
+use super::ParseError;
+
+/// Longest that a single tag may take. The tokenizer compares each attribute with all before it, so a tag of a million attributes
+/// would take minutes; the count of attributes is not to be seen from outside, the time is. Ordinary tags take microseconds.
+const LONGEST_TAG: Duration = Duration::from_secs(2);
+
+/// Passes a text on in pieces of about `size` bytes, each with a check before the next.
+///
+/// `progress` tells how many tokens came so far; it may be called often.
+pub(crate) fn in_pieces(
+    text: &str,
+    size: usize,
+    mut pass: impl FnMut(StrTendril),
+    progress: impl Fn() -> u64,
+    mut check: impl FnMut() -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
+    let mut rest = text;
+    let mut seen = progress();
+    let mut quiet_since: Option<Instant> = None;
+    while !rest.is_empty() {
+        let mut end = size.min(rest.len());
+        while !rest.is_char_boundary(end) {
+            end += 1;
+        }
+        let (piece, after) = rest.split_at(end);
+        pass(StrTendril::from_slice(piece));
+        rest = after;
+        if progress() != seen {
+            seen = progress();
+            quiet_since = None;
+        } else if quiet_since.get_or_insert_with(Instant::now).elapsed() > LONGEST_TAG {
+            return Err(ParseError::TooComplex(format!("a tag takes longer than {} s to read", LONGEST_TAG.as_secs())));
+        }
+        check()?;
+    }
+    Ok(())
+}

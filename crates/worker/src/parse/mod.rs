@@ -1,0 +1,42 @@
+//! From a fetched page to links and items.
+//!
+//! Pure and synchronous: what a parser sees is all in [`FetchedPage`], what it finds all in [`Parsed`]. A parser knows no network, no
+//! clock and no other page.
+
+mod dom;
+mod error;
+mod feed;
+mod scan;
+mod text;
+
+mod fetched_page;
+mod parsed;
+
+mod registry;
+
+mod nil_parser;
+mod page_parser;
+mod spider_parser;
+
+pub use error::ParseError;
+pub use fetched_page::FetchedPage;
+pub use parsed::Parsed;
+pub use registry::Registry;
+pub use spider_parser::SpiderParser;
+
+use model::Args;
+
+/// Reads pages of one kind.
+pub trait Parse: Send + Sync {
+    /// What is on the page. The arguments are what the page that linked here said.
+    ///
+    /// # Errors
+    /// [`ParseError`]; the page becomes a dead letter with its reason. A panic is caught and does the same.
+    fn parse(&self, page: &FetchedPage<'_>, args: &Args) -> Result<Parsed, ParseError>;
+
+    /// Whether a body of this media type (lower case, without parameters) is worth reading. HTML, unless a parser says otherwise; a body
+    /// of another type is not read and the page skipped.
+    fn reads(&self, media_type: &str) -> bool {
+        crate::fetch::is_html(media_type)
+    }
+}

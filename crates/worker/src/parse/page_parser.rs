@@ -1,0 +1,191 @@
+//! The built-in parser `page`: what a page says about itself, and all its links.
+
+use model::parser::PAGE_PARSER;
+use model::{Args, ItemId, ParserRef};
+use scraper::{ElementRef, Html, Selector};
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::fetched_page::{based, resolve};
+use super::scan::scan;
+use super::{FetchedPage, Parse, ParseError, Parsed, dom};
+
+/// Reads any HTML page: one item of type `page`, and every link of an `a` or `area` followed with the same parser and arguments.
+///
+/// Those two elements are what a person can click. `iframe` and `frame` show other pages, mostly of other sites, and `link` and forms lead
+/// to what is no page.
+///
+/// Arguments: `follow` (`all`, or `none` for no links), `text`, `headings` and `links`, each `true` or `false`, which add the main text, the
+/// headings and the addresses of all links to the item.
+pub(crate) struct PageParser;
+
+/// The payload of a `page` item, in the order of its fields.
+#[derive(Serialize)]
+struct PagePayload<'a> {
+    status: u16,
+    title: &'a str,
+    description: &'a str,
+    canonical: String,
+    lang: &'a str,
+    bytes: usize,
+    links: usize,
+    content_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headings: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_urls: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    follow_none: bool,
+    text: bool,
+    headings: bool,
+    links: bool,
+}
+
+impl Wanted {
+    fn of(args: &Args) -> Result<Wanted, ParseError> {
+        let mut wanted = Wanted::default();
+        for (name, value) in args {
+            let flag = match name.as_str() {
+                "text" => &mut wanted.text,
+                "headings" => &mut wanted.headings,
+                "links" => &mut wanted.links,
+                "follow" => {
+                    wanted.follow_none = match value.as_str() {
+                        "all" => false,
+                        "none" => true,
+                        other => return Err(ParseError::InvalidArg(format!("follow is {other:?}, expected all or none"))),
+                    };
+                    continue;
+                }
+                other => {
+                    let known = "it takes follow, text, headings and links";
+                    return Err(ParseError::InvalidArg(format!("the parser page has no argument {other:?}; {known}")));
+                }
+            };
+            *flag = match value.as_str() {
+                "true" => true,
+                "false" => false,
+                other => return Err(ParseError::InvalidArg(format!("{name} is {other:?}, expected true or false"))),
+            };
+        }
+        Ok(wanted)
+    }
+}
+
+impl Parse for PageParser {
+    fn parse(&self, page: &FetchedPage<'_>, args: &Args) -> Result<Parsed, ParseError> {
+        let wanted = Wanted::of(args)?;
+        let scan = scan(page.text())?;
+        let base = based(page.url().to_url(), scan.base.as_deref());
+        let mut parsed = Parsed::with_base(page, base.clone());
+        let same = ParserRef { name: PAGE_PARSER.to_owned(), args: args.clone() };
+        let mut links = 0;
+        let mut link_urls = wanted.links.then(Vec::new);
+        for href in &scan.links {
+            match resolve(&base, href) {
+                Ok(url) => {
+                    links += 1;
+                    if let Some(urls) = &mut link_urls {
+                        urls.push(url.to_string());
+                    }
+                    if !wanted.follow_none {
+                        parsed.follow_url(url, &same);
+                    }
+                }
+                Err(error) => parsed.refuse(&error),
+            }
+        }
+        let canonical = scan.canonical.and_then(|href| resolve(&base, &href).ok());
+        let payload = PagePayload {
+            status: page.status(),
+            title: scan.title.as_deref().unwrap_or_default(),
+            description: scan.description.as_deref().unwrap_or_default(),
+            canonical: canonical.map(|url| url.to_string()).unwrap_or_default(),
+            lang: scan.lang.as_deref().unwrap_or_default(),
+            bytes: page.bytes().len(),
+            links,
+            content_hash: format!("{:032x}", xxh3_128(page.bytes())),
+            text: if wanted.text { Some(main_text(page.html()?)) } else { None },
+            headings: if wanted.headings { Some(headings(page.html()?)) } else { None },
+            link_urls,
+        };
+        parsed.item(PAGE_PARSER, ItemId::given(page.key().to_string()), &payload)?;
+        Ok(parsed)
+    }
+}
+
+/// The text of the page's `main`, else of its only `article`, else of its body without navigation, header, footer, asides and forms.
+fn main_text(html: &Html) -> String {
+    let first = |css: &str| {
+        let selector = Selector::parse(css).expect("the selector is a constant");
+        let mut found = html.select(&selector);
+        match (found.next(), found.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
+    };
+    if let Some(main) = first("main, [role=main]").or_else(|| first("article")) {
+        return dom::text_of(main);
+    }
+    let aside = Selector::parse("nav, header, footer, aside, form, noscript, title").expect("the selector is a constant");
+    dom::text_without(html.root_element(), |element: ElementRef<'_>| aside.matches(&element))
+}
+
+fn headings(html: &Html) -> Vec<String> {
+    let selector = Selector::parse("h1, h2, h3, h4, h5, h6").expect("the selector is a constant");
+    html.select(&selector).map(dom::text_of).filter(|text| !text.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use model::{CrawlUrl, Page};
+
+    const HTML: &str = "<html lang=en><title>T</title><meta name=description content=D><link rel=canonical href=/c>\
+        <nav>N</nav><h1>H <i>1</i></h1><p>P</p><a href=x>X</a><a href=x#1>X</a><a href=mailto:y>Y</a><footer>F</footer>";
+
+    fn parse(args: &[(&str, &str)]) -> Result<Page, ParseError> {
+        let (url, headers) = (CrawlUrl::parse("http://h/d/p").unwrap(), HeaderMap::new());
+        let args = args.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let page = FetchedPage::new(&url, 200, &headers, HTML.as_bytes(), HTML);
+        PageParser.parse(&page, &args).map(Parsed::into_page)
+    }
+
+    #[test]
+    fn a_page_becomes_one_item_and_its_links() {
+        let page = parse(&[]).unwrap();
+        let links: Vec<&str> = page.links.iter().map(|link| link.url.as_str()).collect();
+        assert_eq!(links, ["http://h/d/x"]);
+        assert_eq!((page.cut.other_schemes, page.items.len()), (1, 1));
+        let item = &page.items[0];
+        assert_eq!((item.item_type.as_str(), item.id.as_str()), ("page", item.url.dedup_key().to_string().as_str()));
+        let expected = format!(
+            r#"{{"status":200,"title":"T","description":"D","canonical":"http://h/c","lang":"en","bytes":{},"links":2,"content_hash":"{:032x}"}}"#,
+            HTML.len(),
+            xxh3_128(HTML.as_bytes())
+        );
+        assert_eq!(item.payload.as_str(), expected);
+    }
+
+    #[test]
+    fn arguments_add_text_headings_and_links_and_are_passed_on() {
+        let page = parse(&[("text", "true"), ("headings", "true"), ("links", "true")]).unwrap();
+        let added = r#","text":"H 1 P XXY","headings":["H 1"],"link_urls":["http://h/d/x","http://h/d/x"]}"#;
+        assert!(page.items[0].payload.as_str().ends_with(added), "{:?}", page.items[0].payload);
+        assert_eq!(page.links[0].parser.args.len(), 3);
+        assert_eq!(parse(&[("follow", "none")]).unwrap().links, []);
+    }
+
+    #[test]
+    fn an_argument_that_means_nothing_is_refused() {
+        for args in [[("txt", "true")], [("text", "yes")], [("follow", "some")]] {
+            assert!(matches!(parse(&args), Err(ParseError::InvalidArg(_))), "{args:?}");
+        }
+    }
+}

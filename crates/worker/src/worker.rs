@@ -1,0 +1,127 @@
+//! From a job to its outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use model::error::RetryClass;
+use model::outcome::FetchFacts;
+use model::parser::SpiderFile;
+use model::{Job, Outcome, Page, Verdict, WireError};
+use rpcsupport::WorkerHandler;
+
+use crate::config::Config;
+use crate::decode::decode;
+use crate::fetch::{Ended, Fetched, Fetcher};
+use crate::parse::{FetchedPage, Parse, ParseError, Parsed, Registry, SpiderParser};
+use crate::pool::Pool;
+use crate::spiders::{Spiders, compile};
+use crate::ticks::Ticks;
+
+/// Fetches and parses. Clones are the same worker; it keeps caches between jobs and nothing else.
+#[derive(Clone)]
+pub struct Worker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Registry,
+    spiders: Spiders,
+    fetcher: Fetcher,
+    pool: Pool,
+    ticks: Option<Ticks>,
+}
+
+impl Worker {
+    /// A worker with these parsers.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads to parse on.
+    pub fn new(config: &Config, registry: Registry) -> std::io::Result<Worker> {
+        let inner = Inner {
+            registry,
+            spiders: Spiders::default(),
+            fetcher: Fetcher::new(config.deny_net.clone(), config.body_bytes),
+            pool: Pool::start(config.parse_threads)?,
+            ticks: config.qps.map(Ticks::per_second),
+        };
+        Ok(Worker { inner: Arc::new(inner) })
+    }
+
+    /// Keeps a spider file for the jobs to come.
+    ///
+    /// # Errors
+    /// `bad spider` when the text does not match its hash or has mistakes.
+    pub async fn put_spider(&self, file: SpiderFile) -> Result<(), WireError> {
+        if self.inner.spiders.get(&file.hash).is_ok() {
+            return Ok(());
+        }
+        let registry = self.inner.registry.clone();
+        let spider = self.inner.pool.run(move || compile(&file, &registry.names())).await??;
+        self.inner.spiders.keep(spider);
+        Ok(())
+    }
+
+    /// Does a job. Whatever happens, there is one outcome.
+    pub async fn process(&self, job: Job) -> Outcome {
+        let mut fetch = FetchFacts::default();
+        let url = job.url.clone();
+        // Parsers' panics are caught where they run; this is for what this crate or a library under it got wrong.
+        let verdict = match AssertUnwindSafe(self.work(job, &mut fetch)).catch_unwind().await {
+            Ok(Ok(page)) => Verdict::Page(page),
+            Ok(Err(Ended::Redirect(redirect))) => Verdict::Redirect(redirect),
+            Ok(Err(Ended::Failed(error))) => Verdict::Failed(error),
+            Err(_) => {
+                tracing::error!(%url, "the worker panicked over a page");
+                Verdict::Failed(WireError::new("worker panicked", RetryClass::Attempt, ""))
+            }
+        };
+        Outcome { verdict, fetch }
+    }
+
+    async fn work(&self, job: Job, facts: &mut FetchFacts) -> Result<Page, Ended> {
+        // Before the fetch, so that a job this worker cannot finish costs the site nothing.
+        let parser = self.parser(&job).map_err(Ended::Failed)?;
+        if let Some(ticks) = &self.inner.ticks {
+            ticks.tick().await;
+        }
+        let fetched = self.inner.fetcher.fetch(&job, |media_type| parser.reads(media_type), facts).await;
+        tracing::debug!(url = %job.url, status = facts.status, bytes = facts.bytes, millis = facts.millis, "fetched");
+        let fetched = fetched?;
+        let url = job.url.clone();
+        let parsed = self.inner.pool.run(move || parse(&job, &fetched, parser.as_ref())).await;
+        parsed.and_then(|parsed| parsed).map_err(|error| {
+            tracing::debug!(%url, %error, "not parsed");
+            Ended::Failed(error.into())
+        })
+    }
+
+    /// The spider's parser of that name, else one that the worker brings along.
+    fn parser(&self, job: &Job) -> Result<Arc<dyn Parse>, WireError> {
+        let of_spider = match &job.spider {
+            Some(hash) => SpiderParser::new(&self.inner.spiders.get(hash)?, &job.parser.name),
+            None => None,
+        };
+        match of_spider {
+            Some(parser) => Ok(Arc::new(parser)),
+            None => self.inner.registry.get(&job.parser.name).ok_or_else(|| ParseError::UnknownParser(job.parser.name.clone()).into()),
+        }
+    }
+}
+
+fn parse(job: &Job, fetched: &Fetched, parser: &dyn Parse) -> Result<Page, ParseError> {
+    let (text, encoding) = decode(&fetched.body, Some(&fetched.content_type), job.url.host_str());
+    tracing::trace!(url = %job.url, encoding = encoding.name(), "decoded");
+    let page = FetchedPage::new(&job.url, fetched.status, &fetched.headers, &fetched.body, &text).with_key(job.key);
+    parser.parse(&page, &job.parser.args).map(Parsed::into_page)
+}
+
+impl WorkerHandler for Worker {
+    async fn put_spider(&self, spider: SpiderFile) -> Result<(), WireError> {
+        Worker::put_spider(self, spider).await
+    }
+
+    async fn process(&self, job: Job) -> Outcome {
+        Worker::process(self, job).await
+    }
+}

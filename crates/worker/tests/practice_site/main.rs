@@ -1,0 +1,12 @@
+//! A worker against the practice site: `spiders` compares what it finds with what the site knows of itself, `misbehave` goes through the
+//! ways in which a server can go wrong, `serving` is about the worker behind its listener.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod site;
+
+mod spiders;
+
+mod misbehave;
+
+mod serving;
