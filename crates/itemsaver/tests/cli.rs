@@ -20,9 +20,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn itemsaver(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_itemsaver"));
     command.current_dir(folder).stdin(Stdio::null());
-    for variable in ["PORT", "LISTEN", "STORE", "GRACE", "INSECURE_PLAINTEXT", "LOG"] {
-        command.env_remove(format!("GOSSAMER_{variable}"));
+    for variable in ["PORT", "LISTEN", "STORE", "GRACE", "INSECURE_PLAINTEXT"] {
+        command.env_remove(format!("GOSSAMER_ITEMSAVER_{variable}"));
     }
+    command.env_remove("GOSSAMER_LOG");
     command
 }
 
@@ -153,7 +154,9 @@ fn all_mistakes_of_a_command_line_are_told_at_once() {
     assert_eq!(run(folder.path(), "--no-such-flag").0, 2);
     let (code, stdout, _) = run(folder.path(), "--help");
     assert_eq!(code, 0);
-    for part in ["Listening:", "Store:", "Ending:", "[default: 30s]", "[default: sqlite:gossamer-items.db]", "GOSSAMER_STORE", "export"] {
+    for part in
+        ["Listening:", "Store:", "Ending:", "[default: 30s]", "[default: sqlite:gossamer-items.db]", "GOSSAMER_ITEMSAVER_STORE", "export"]
+    {
         assert!(stdout.contains(part), "{part} is not in {stdout}");
     }
 }
@@ -279,7 +282,7 @@ async fn items_are_listed_and_counted_also_while_a_server_runs() {
     assert_eq!(run(folder.path(), "items --count --type zhenai").1, "TYPE    ITEMS\nzhenai  1\nall     1\n");
     assert_eq!(run(folder.path(), "items --type none"), (0, String::new(), "no items\n".to_owned()));
     // The environment's flags for a server do not get into the way of a command.
-    let output = itemsaver(folder.path()).env("GOSSAMER_PORT", "1234").args(["items", "--count"]).output().unwrap();
+    let output = itemsaver(folder.path()).env("GOSSAMER_ITEMSAVER_PORT", "1234").args(["items", "--count"]).output().unwrap();
     assert_eq!(outcome(output).0, 0);
 }
 

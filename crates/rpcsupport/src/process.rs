@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -24,6 +24,14 @@ fn dashed(argument: OsString) -> OsString {
         }
         _ => argument,
     }
+}
+
+/// A time as flags have it: `400ms`, `30s`, `5min`, `1h`. A number without its unit is none.
+///
+/// # Errors
+/// A sentence that says what was expected.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "expected a time with its unit, such as 400ms, 30s, 5min or 1h")
 }
 
 /// Logs to standard error: warnings for -1, the story of the process for 0, every page for 1, everything for 2.
@@ -74,6 +82,18 @@ pub async fn shutdown_signal() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_a_unit() {
+        for (text, seconds) in
+            [("400ms", 0.4), ("30s", 30.0), ("5min", 300.0), ("5m", 300.0), ("1h", 3600.0), ("1h 30m", 5400.0), ("0s", 0.0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for bad in ["30", "s", "-1s", "1.5s", "", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn both_spellings_of_a_flag_are_one_and_values_are_left_alone() {

@@ -37,9 +37,7 @@ impl Values {
     }
 
     pub(super) fn duration(&mut self, flag: &str, text: Option<&str>) -> Option<Duration> {
-        self.parse(flag, text, |text| {
-            humantime::parse_duration(text).map_err(|_| "expected a time with its unit, such as 400ms, 30s, 5min or 1h")
-        })
+        self.parse(flag, text, rpcsupport::process::duration)
     }
 
     pub(super) fn regexes(&mut self, flag: &str, texts: &[String]) -> Vec<Regex> {

@@ -1,0 +1,36 @@
+//! The harness of the end-to-end tests: real processes of this workspace, sites made for the purpose, and exact comparisons.
+//!
+//! A test starts processes ([`program`], [`process`], [`server`]) against a site it can stop at an exact point ([`site`],
+//! [`static_site`]), runs a crawl ([`crawl`]), and compares what the site saw, what the report says ([`report`]) and what the store holds
+//! ([`store`]) with what is known beforehand ([`exact`]). Every wait has a limit ([`LIMIT`]) and says what it waited for; nothing sleeps.
+//!
+//! The binaries are those that `cargo test --workspace` builds, see [`program`].
+
+use std::time::Duration;
+
+pub mod program;
+
+pub mod process;
+
+pub mod port;
+
+pub mod runtime;
+
+pub mod http;
+
+pub mod site;
+
+pub mod static_site;
+
+pub mod server;
+
+pub mod crawl;
+
+pub mod report;
+
+pub mod store;
+
+pub mod exact;
+
+/// How long anything is waited for before a test fails with what it waited for: far longer than anything takes on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(60);

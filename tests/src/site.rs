@@ -1,0 +1,150 @@
+//! The practice site, served from within the test, so that it can be stopped at an exact point and its log read.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use mockserver::{Arrival, Section, Site, SiteConfig, Truth};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::runtime::{runtime, within_limit};
+
+/// A site on a port of its own until dropped.
+#[derive(Debug)]
+pub struct PracticeSite {
+    site: Arc<Site>,
+    base: String,
+    server: JoinHandle<()>,
+}
+
+impl PracticeSite {
+    /// 3 cities of 2 pages with 20 people each, 127 pages in all, and 10 car models.
+    pub fn small() -> PracticeSite {
+        PracticeSite::serve(SiteConfig { cities: 3, pages: Some(2), cars: 10, ..SiteConfig::practice() })
+    }
+
+    /// The course's site, whose people have no end.
+    pub fn endless() -> PracticeSite {
+        PracticeSite::serve(SiteConfig::endless())
+    }
+
+    /// A site of this shape.
+    ///
+    /// # Panics
+    /// When there is no such site.
+    pub fn serve(config: SiteConfig) -> PracticeSite {
+        let site = Arc::new(Site::new(config).expect("a test asks for a site that there is"));
+        let listener = within_limit("a port", TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
+        let base = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+        let served = Arc::clone(&site);
+        let server = runtime().spawn(async move {
+            // It never ends by itself, and with an error only where the listener breaks.
+            let _ended = mockserver::run(listener, served, std::future::pending::<()>()).await;
+        });
+        PracticeSite { site, base, server }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The URL of a path that begins with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// The URL of a route of the misbehaving pages.
+    pub fn misbehaving(&self, route: &str) -> String {
+        format!("{}{}{route}", self.base, mockserver::misbehave::PREFIX)
+    }
+
+    /// What is on it.
+    pub fn truth(&self) -> Truth {
+        self.site.truth(&self.base)
+    }
+
+    /// What a crawl of the people finds.
+    ///
+    /// # Panics
+    /// When they have no end.
+    pub fn people(&self) -> Section {
+        self.truth().people.expect("the site is finite")
+    }
+
+    /// What a crawl of the cars finds.
+    pub fn cars(&self) -> Section {
+        self.truth().cars
+    }
+
+    /// Where the people begin.
+    pub fn people_seed(&self) -> String {
+        self.site.seeds(&self.base)[0].clone()
+    }
+
+    /// The requests so far.
+    ///
+    /// # Panics
+    /// When there were more than it records.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        let arrivals = self.site.arrivals();
+        assert_eq!(arrivals.dropped, 0, "the record of arrivals is whole");
+        arrivals.list
+    }
+
+    /// How often each URL was asked for.
+    pub fn fetched(&self) -> BTreeMap<String, u64> {
+        let mut fetched = BTreeMap::new();
+        for arrival in self.arrivals() {
+            assert_eq!(arrival.method, "GET");
+            *fetched.entry(self.url(&arrival.path)).or_default() += 1;
+        }
+        fetched
+    }
+
+    /// Forgets the requests so far.
+    pub fn forget_arrivals(&self) {
+        self.site.reset_arrivals();
+    }
+
+    /// Lets so many practice pages pass and holds every further one.
+    pub fn hold_after(&self, pages: u64) {
+        self.site.hold(pages);
+    }
+
+    /// Returns once at least so many pages are held.
+    ///
+    /// # Panics
+    /// When that does not happen in time.
+    pub fn await_held(&self, pages: usize) {
+        within_limit(&format!("{pages} held pages"), self.site.hold_reached(pages));
+    }
+
+    /// Lets all pages go.
+    pub fn release(&self) {
+        self.site.release();
+    }
+
+    /// Returns once a request waits at `/gate/NAME`.
+    ///
+    /// # Panics
+    /// When that does not happen in time.
+    pub fn await_gate(&self, name: &str) {
+        assert!(within_limit(&format!("a request at gate {name}"), self.site.gate_reached(name, 1)));
+    }
+
+    /// Lets go who waits at `/gate/NAME`.
+    ///
+    /// # Panics
+    /// When the site has too many gates.
+    pub fn open_gate(&self, name: &str) {
+        assert!(self.site.open_gate(name));
+    }
+}
+
+impl Drop for PracticeSite {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
