@@ -59,6 +59,8 @@ pub struct Done {
     pub report: Report,
     /// Where things are.
     pub places: Places,
+    /// Why the report could not be written to its file.
+    pub report_problem: Option<anyhow::Error>,
 }
 
 /// Crawls as the arguments say.
@@ -101,7 +103,8 @@ async fn crawl(config: &Config, stored: Stored, hello: Hello, started: Instant, 
         helpers.spawn(member::keep_linked(worker, source, spider.clone(), event_sender.clone()));
     }
     let deadline = config.engine.limits.job_deadline();
-    let template = Arc::new(JobTemplate { fetch: config.fetch.clone(), spider: spider.clone(), deadline });
+    let fetch = config.fetch.clone();
+    let template = Arc::new(JobTemplate { fetch, permits: config.permits.clone(), spider: spider.clone(), deadline });
     for _ in 0..config.engine.worker_count {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
     }
@@ -123,13 +126,15 @@ async fn crawl(config: &Config, stored: Stored, hello: Hello, started: Instant, 
     let elapsed = started.elapsed();
 
     helpers.shutdown().await;
+    // A reader that has stopped reading, or a disk that hangs, must not keep the process: what they hold was not committed.
     let _ = tokio::time::timeout(FAREWELL, saver).await;
     if let Some(output) = output {
-        // A reader that has stopped reading must not keep the process.
-        let _ = tokio::time::timeout(FAREWELL, tokio::task::spawn_blocking(move || output.finish())).await;
+        let _ = tokio::time::timeout(FAREWELL, output.finish()).await;
     }
-    if let Some(embedded) = embedded {
-        embedded.close().await;
+    if let Some(embedded) = embedded
+        && tokio::time::timeout(FAREWELL, embedded.close()).await.is_err()
+    {
+        tracing::error!("the store did not close in time; what it has acknowledged is safe");
     }
     let _ = shown.await;
     let ended = ended?;
@@ -137,10 +142,9 @@ async fn crawl(config: &Config, stored: Stored, hello: Hello, started: Instant, 
         tracing::warn!(in_flight = ended.abandoned, "ended at once: these pages were cut off");
     }
     let report = Report::new(config.crawl.to_string(), ended, &config.engine.budgets, elapsed);
-    if let Some(path) = &config.report {
-        report.write(path).with_context(|| format!("cannot write the report {}", path.display()))?;
-    }
-    Ok(Done { report, places })
+    let written =
+        config.report.as_ref().map(|path| report.write(path).with_context(|| format!("cannot write the report {}", path.display())));
+    Ok(Done { report, places, report_problem: written.and_then(Result::err) })
 }
 
 /// What the command line names, with its files read.
@@ -226,7 +230,7 @@ impl StateDir {
         match self {
             StateDir::Kept(_) => {
                 let store = format!("sqlite:{}", self.items().display());
-                Places { export: Some(format!("itemsaver export --store {store} --format jsonl -o items.jsonl")), items: store }
+                Places { export: Some(format!("itemsaver export --store '{store}' --format jsonl -o items.jsonl")), items: store }
             }
             StateDir::Throwaway(_) => Places { items: "the output alone (--state DIR keeps them too)".to_owned(), export: None },
         }
@@ -319,7 +323,7 @@ fn start_output(config: &Config, events: mpsc::Sender<Event>) -> anyhow::Result<
     let Some(output) = &config.output else { return Ok(None) };
     let spider = config.spider.as_ref().map(|loaded| loaded.file.hash.clone());
     let source = OutputSource { crawl: config.crawl.clone(), spider };
-    Output::start(output, &config.schema(), source, events).context("cannot open the output").map(Some)
+    Output::start(output, &config.schema(), source, events).with_context(|| format!("cannot open the output {}", output.target)).map(Some)
 }
 
 fn identity(crawl: &CrawlName) -> CrawlIdentity {

@@ -58,7 +58,7 @@ impl StopReason {
             StopReason::MaxItems => "--max-items is reached; raise it for more",
             StopReason::MaxErrors => "--max-errors is reached: too many URLs were given up",
             StopReason::MaxTime => "--max-time is over; raise it for more",
-            StopReason::OutputClosed => "the reader of the output has closed it",
+            StopReason::OutputClosed => "enough was read",
             StopReason::Interrupted => "interrupted",
             StopReason::Stalled => "no worker was connected for --wait-for-workers",
             StopReason::OutputFailed => "the output could not be written",

@@ -1,6 +1,7 @@
 //! A worker and an itemsaver inside this process, over tarpc's in-memory transport.
 //!
-//! **Invariant.** Only this file knows their libraries' insides; the rest of the engine sees clients and cannot tell.
+//! **Invariant.** Only this file runs them; the rest of the engine sees clients and cannot tell. (`output` borrows the itemsaver's way of
+//! writing lines, and `practice` starts the practice site: neither is on a crawl's way.)
 
 use std::num::NonZeroU32;
 use std::path::Path;

@@ -76,15 +76,41 @@ impl ItemCounts {
     }
 }
 
+/// Reasons counted by name: sites have a say in some of them (`unwanted type: …`), and none may fill the memory with inventions.
+const MAX_REASONS: usize = 500;
+
+/// Longest reason in bytes; a longer one is cut.
+const MAX_REASON: usize = 120;
+
+/// What is counted beyond [`MAX_REASONS`].
+const OTHER_REASONS: &str = "other";
+
 /// Adds to a reason's count; a count of nothing leaves no entry behind.
 pub(crate) fn count(reasons: &mut BTreeMap<String, u64>, reason: &str, n: u64) {
     if n == 0 {
         return;
     }
-    match reasons.get_mut(reason) {
-        Some(sum) => *sum += n,
-        None => {
-            reasons.insert(reason.to_owned(), n);
+    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    if let Some(sum) = reasons.get_mut(reason) {
+        *sum += n;
+    } else {
+        let reason = if reasons.len() < MAX_REASONS { reason } else { OTHER_REASONS };
+        *reasons.entry(reason.to_owned()).or_default() += n;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_that_invents_reasons_fills_no_memory() {
+        let mut reasons = BTreeMap::new();
+        for i in 0..10_000 {
+            count(&mut reasons, &format!("unwanted type: {i}/{}", "ü".repeat(200)), 1);
         }
+        assert_eq!((reasons.len(), reasons[OTHER_REASONS]), (MAX_REASONS + 1, 10_000 - MAX_REASONS as u64));
+        assert!(reasons.keys().all(|reason| reason.len() <= MAX_REASON));
+        assert_eq!(reasons.values().sum::<u64>(), 10_000);
     }
 }

@@ -22,6 +22,7 @@ pub mod scheduler;
 pub mod backoff;
 pub mod budget;
 pub mod limits;
+pub mod permits;
 pub mod redirect;
 pub mod retry;
 

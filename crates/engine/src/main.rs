@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use engine::app::{self, StartError};
+use engine::app::{self, Done, StartError};
 use engine::args::{Args, ArgsError};
 use engine::config;
 use engine::progress::Screen;
@@ -13,8 +13,7 @@ const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
 const NOT_STARTED: u8 = 2;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = match Args::read(&process::arguments()) {
         Ok(args) => args,
         Err(ArgsError::Usage(error)) => error.exit(),
@@ -22,12 +21,20 @@ async fn main() -> ExitCode {
     };
     let screen = Screen::default();
     process::init_log_to(config::verbosity(&args), screen.clone());
-    let code = match app::run(&args, screen).await {
-        Ok(done) => {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return ExitCode::from(tell(&[format!("cannot start the runtime: {error}")])),
+    };
+    let result = runtime.block_on(app::run(&args, screen));
+    // Nothing is waited for any more: a disk or a reader that hangs must not keep the process.
+    runtime.shutdown_background();
+    let code = match result {
+        Ok(Done { report, places, report_problem }) => {
             if !args.quiet {
-                say(&done.report.screen(&done.places));
+                say(&report.screen(&places));
             }
-            if done.report.is_success() { SUCCESS } else { FAILURE }
+            let problem = report_problem.map(|problem| tell(&[format!("{problem:#}")]));
+            if report.is_success() && problem.is_none() { SUCCESS } else { FAILURE }
         }
         Err(StartError::Mistakes(mistakes)) => tell(&mistakes),
         Err(StartError::Failed(error)) => {

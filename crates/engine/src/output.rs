@@ -3,17 +3,17 @@
 //! A thread of its own, so that a reader who is slow (or a terminal that is stopped) holds up the saving, and with it the fetching, but
 //! never the engine loop. A page's lines are written after it is stored and before it is committed.
 
-use std::fs::File;
+use std::fmt;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 use itemsaver::export::{CsvColumns, Header, ItemWriter};
 use model::save::ItemStatus;
 use model::schema::TypeSchema;
 use model::{CrawlName, Source, SpiderHash};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::event::Event;
 use crate::saver::SavedPage;
@@ -37,6 +37,15 @@ pub enum OutputTarget {
     Stdout,
     /// A file.
     File(PathBuf),
+}
+
+impl fmt::Display for OutputTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutputTarget::Stdout => f.write_str("-"),
+            OutputTarget::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// How items are written.
@@ -79,7 +88,8 @@ pub struct OutputSender {
 pub struct Output {
     /// Sends to it; it ends when all senders are dropped.
     pub sender: OutputSender,
-    thread: JoinHandle<()>,
+    /// Dropped by the thread when it ends.
+    ended: oneshot::Receiver<()>,
 }
 
 impl OutputSender {
@@ -97,7 +107,10 @@ impl Output {
     pub fn start(config: &OutputConfig, schema: &[TypeSchema], source: OutputSource, events: mpsc::Sender<Event>) -> io::Result<Output> {
         let out: Box<dyn Write + Send> = match &config.target {
             OutputTarget::Stdout => Box::new(io::stdout()),
-            OutputTarget::File(path) => Box::new(File::create(path)?),
+            // What is there is replaced when there is something to replace it with: a crawl that cannot start leaves it alone.
+            OutputTarget::File(path) => {
+                Box::new(Replacing { file: OpenOptions::new().write(true).create(true).truncate(false).open(path)?, begun: false })
+            }
         };
         let out = BufWriter::with_capacity(256 * 1024, out);
         let writer = match config.format {
@@ -105,15 +118,39 @@ impl Output {
             OutputFormat::Csv => ItemWriter::csv(out, CsvColumns::of_schemas(schema), Header::Write)?,
         };
         let (batches, receiver) = mpsc::channel(BATCHES);
-        let thread = std::thread::Builder::new().name("output".to_owned()).spawn(move || write_all(receiver, writer, &source, &events))?;
-        Ok(Output { sender: OutputSender { batches }, thread })
+        let (ending, ended) = oneshot::channel::<()>();
+        std::thread::Builder::new().name("output".to_owned()).spawn(move || {
+            let _ending = ending;
+            write_all(receiver, writer, &source, &events);
+        })?;
+        Ok(Output { sender: OutputSender { batches }, ended })
     }
 
-    /// Waits until everything sent is written, once no sender is left.
-    pub fn finish(self) {
+    /// Waits until everything sent is written, once no other sender is left. For ever, if nobody reads: give it a limit.
+    pub async fn finish(self) {
         drop(self.sender);
-        // A panic of the thread was told by the runtime; its pages were not committed.
-        let _ = self.thread.join();
+        let _ = self.ended.await;
+    }
+}
+
+/// A file whose old contents go when the first new ones come.
+struct Replacing {
+    file: File,
+    begun: bool,
+}
+
+impl Write for Replacing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.flush()?;
+        self.file.write(bytes)
+    }
+
+    /// Called at the end of every crawl, so that one without items leaves an empty file.
+    fn flush(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.begun, true) && self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        Ok(())
     }
 }
 
@@ -139,6 +176,8 @@ fn write_all<W: Write>(
             return;
         }
     }
+    // Nobody is left to be told of an error: everything was flushed batch by batch.
+    let _ = writer.flush();
 }
 
 fn write<W: Write>(writer: &mut ItemWriter<W>, pages: &[SavedPage], source: &OutputSource) -> io::Result<()> {

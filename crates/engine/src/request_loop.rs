@@ -7,13 +7,14 @@ use model::error::code;
 use model::job::FetchRules;
 use model::parser::SpiderFile;
 use model::{Job, Outcome, SpiderHash, Verdict};
-use rpcsupport::dial::deadline;
+use rpcsupport::dial::{deadline, within};
 use tarpc::client::RpcError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::event::Event;
 use crate::limits::PUT_SPIDER;
+use crate::permits::NetPermits;
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
 use crate::request::Request;
@@ -60,8 +61,10 @@ pub enum End {
 /// What all jobs of a crawl have in common.
 #[derive(Clone, Debug)]
 pub struct JobTemplate {
-    /// How to fetch.
+    /// How to fetch; its `allow_net` is empty and filled in from `permits`.
     pub fetch: FetchRules,
+    /// What may be reached beyond public addresses.
+    pub permits: NetPermits,
     /// The spider, for workers that lack it.
     pub spider: Option<Arc<SpiderFile>>,
     /// How long a worker may take.
@@ -78,25 +81,30 @@ pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<Jo
     }
 }
 
+/// One limit for all that a dispatch may need, so that it ends before its host's slot is taken for free.
 async fn process(request: &Request, client: &WorkerClient, template: &JobTemplate) -> End {
-    let answer = match call(request, client, template).await {
-        // The worker has been restarted, or has had many spiders since: it is handed the file and asked once more.
-        Ok(outcome) if needs_spider(&outcome) => match &template.spider {
-            Some(spider) => match client.rpc.put_spider(deadline(PUT_SPIDER), SpiderFile::clone(spider)).await {
-                Ok(_) => call(request, client, template).await,
-                Err(error) => Err(error),
-            },
-            None => Ok(outcome),
-        },
-        answer => answer,
-    };
-    match answer {
-        Ok(outcome) => End::Answered(outcome),
-        Err(RpcError::DeadlineExceeded) => End::Lost { broken: false, silent: true },
-        Err(error) => {
+    match within(template.deadline, attempt(request, client, template)).await {
+        Some(Ok(outcome)) => End::Answered(outcome),
+        None | Some(Err(RpcError::DeadlineExceeded)) => End::Lost { broken: false, silent: true },
+        // This one call could not be sent or was dropped by its server; the connection is well.
+        Some(Err(RpcError::Send(_) | RpcError::Server(_))) => End::Lost { broken: false, silent: false },
+        Some(Err(error @ (RpcError::Shutdown | RpcError::Channel(_)))) => {
             tracing::debug!(url = %request.url, %error, "lease lost");
             End::Lost { broken: true, silent: client.fell_silent() }
         }
+    }
+}
+
+async fn attempt(request: &Request, client: &WorkerClient, template: &JobTemplate) -> Result<Outcome, RpcError> {
+    let outcome = call(request, client, template).await?;
+    match &template.spider {
+        // The worker has been restarted, or has had many spiders since: it is handed the file and asked once more.
+        Some(spider) if needs_spider(&outcome) => {
+            // If it refuses, it will say again that it needs one.
+            let _ = client.rpc.put_spider(deadline(PUT_SPIDER), SpiderFile::clone(spider)).await?;
+            call(request, client, template).await
+        }
+        Some(_) | None => Ok(outcome),
     }
 }
 
@@ -107,7 +115,7 @@ async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) 
         parser: (*request.parser).clone(),
         spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
         cookie: request.cookie_header(),
-        fetch: template.fetch.clone(),
+        fetch: FetchRules { allow_net: template.permits.of(&request.url), ..template.fetch.clone() },
     };
     client.rpc.process(deadline(template.deadline), job).await
 }

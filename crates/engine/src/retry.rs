@@ -21,6 +21,8 @@ pub struct RetryPolicy {
     pub attempts: NonZeroU32,
     /// Pause before the second attempt; doubles with each.
     pub pause: Duration,
+    /// Longest `Retry-After` that is obeyed for a single URL.
+    pub longest: Duration,
 }
 
 /// What a failure says of the origin.
@@ -67,7 +69,8 @@ pub fn judge(
     if request.tries.attempts >= policy.attempts.get() {
         return (Fate::Dead { reason: failure.code.clone() }, OriginNews::Nothing);
     }
-    let pause = backoff::pause(policy.pause, request.tries.attempts, random).max(retry_after.unwrap_or_default());
+    let asked = retry_after.unwrap_or_default().min(policy.longest);
+    let pause = backoff::pause(policy.pause, request.tries.attempts, random).max(asked);
     (Fate::Again { request, not_before: Some(now + pause) }, OriginNews::Nothing)
 }
 
@@ -98,7 +101,7 @@ mod tests {
     use std::sync::Arc;
 
     fn policy() -> RetryPolicy {
-        RetryPolicy { attempts: NonZeroU32::new(3).unwrap(), pause: Duration::from_secs(1) }
+        RetryPolicy { attempts: NonZeroU32::new(3).unwrap(), pause: Duration::from_secs(1), longest: Duration::from_secs(60) }
     }
 
     fn request() -> Box<Request> {
@@ -125,6 +128,17 @@ mod tests {
         let (third, not_before) = again(fail(second, RetryClass::Unknown, None, now).0);
         assert_eq!(not_before, Some(now + Duration::from_secs(2)));
         assert!(matches!(fail(third, RetryClass::Attempt, None, now).0, Fate::Dead { reason } if reason == "why"));
+    }
+
+    #[test]
+    fn a_retry_after_is_obeyed_within_reason() {
+        let now = Instant::now();
+        let retry_after = |asked| {
+            let failure = WireError::new("why", RetryClass::Attempt, "");
+            again(judge(&policy(), request(), &failure, Some(asked), None, now, 1.0).0).1.unwrap() - now
+        };
+        assert_eq!(retry_after(Duration::from_secs(9)), Duration::from_secs(9));
+        assert_eq!(retry_after(Duration::MAX), Duration::from_secs(60));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use model::save::{ItemAnswer, PageItems, SaveBatch};
 use model::schema::TypeSchema;
-use model::{CrawlName, DedupKey, RunId, SpiderHash};
-use rpcsupport::dial::deadline;
+use model::{CrawlName, DedupKey, RetryClass, RunId, SpiderHash};
+use rpcsupport::dial::{deadline, within};
 use rpcsupport::{DialError, ItemSaverServiceClient, Link};
 use tokio::sync::mpsc;
 
@@ -103,19 +103,27 @@ pub struct Saver {
 
 struct EngineGone;
 
+/// The connection to the itemsaver, and whether the engine was told that there is a problem.
+struct Line {
+    link: Option<Link<ItemSaverServiceClient>>,
+    away: bool,
+}
+
 impl Saver {
     /// Runs the task, with a link that was made at start.
     pub async fn run(mut self, link: Link<ItemSaverServiceClient>) {
-        let mut link = Some(link);
+        let mut line = Line { link: Some(link), away: false };
         let mut held = None;
         while let Some(batch) = self.next_batch(&mut held).await {
-            match self.save(batch, &mut link).await {
+            match self.save(batch, &mut line).await {
                 Ok(saved) => {
                     let told = match &self.output {
                         Some(output) => output.send(saved).await,
                         None => self.events.send(Event::Saved(saved)).await.is_ok(),
                     };
                     if !told {
+                        // The engine still sends until it has heard that the output ended: its pages stay where they are.
+                        self.events.closed().await;
                         return;
                     }
                 }
@@ -145,38 +153,51 @@ impl Saver {
         Some(batch)
     }
 
-    async fn save(&self, batch: Vec<PageToSave>, link: &mut Option<Link<ItemSaverServiceClient>>) -> Result<Vec<SavedPage>, EngineGone> {
+    async fn save(&self, batch: Vec<PageToSave>, line: &mut Line) -> Result<Vec<SavedPage>, EngineGone> {
         let mut work = Work::new(batch);
         let mut failures = 0;
         while let Some(pages) = work.next() {
-            let connected = match link {
-                Some(connected) => connected,
-                None => link.insert(self.connect().await?),
-            };
-            let call = connected.client.save(deadline(SAVE), self.batch(pages)).await;
-            match call {
-                Ok(Ok(answer)) => {
+            if line.link.is_none() {
+                line.link = Some(self.connect(line).await?);
+            }
+            let client = &line.link.as_ref().expect("just connected").client;
+            let problem = match within(SAVE, client.save(deadline(SAVE), self.batch(pages))).await {
+                Some(Ok(Ok(answer))) => {
                     failures = 0;
                     work.saved(answer);
+                    self.back(line).await?;
+                    continue;
                 }
-                Ok(Err(error)) => {
-                    // It answers, so the connection is well; what it says is about this batch or its disk.
-                    self.away(format!("{}: {error}", self.source.name)).await?;
-                    let answers = matches!(connected.client.stats(deadline(SAVE)).await, Ok(Ok(_)));
-                    if work.failed(answers, &error.to_string()) == Step::Pause {
-                        failures += 1;
-                        self.pause(failures).await?;
+                Some(Ok(Err(error))) => {
+                    // A refusal or a passing trouble says nothing about the batch; anything else does if the itemsaver is otherwise well.
+                    let about_batch = match error.retry {
+                        RetryClass::Peer | RetryClass::Attempt | RetryClass::Origin => false,
+                        RetryClass::Skip | RetryClass::Dead | RetryClass::Unknown => {
+                            matches!(within(SAVE, client.stats(deadline(SAVE))).await, Some(Ok(Ok(_))))
+                        }
+                    };
+                    if work.failed(about_batch, &error.to_string()) == Step::GoOn {
+                        continue;
                     }
+                    if error.retry == RetryClass::Peer {
+                        line.link = None;
+                    }
+                    error.to_string()
                 }
-                Err(error) => {
-                    tracing::debug!(%error, "itemsaver lost");
-                    *link = None;
-                    failures += 1;
+                Some(Err(error)) => {
+                    line.link = None;
                     // A connection that breaks with this batch each time may break because of it: smaller ones will tell.
                     work.broke();
-                    self.pause(failures).await?;
+                    error.to_string()
                 }
-            }
+                None => {
+                    line.link = None;
+                    "no answer in time".to_owned()
+                }
+            };
+            failures += 1;
+            self.away(line, format!("{}: {problem}", self.source.name)).await?;
+            self.pause(failures).await?;
         }
         Ok(work.finish())
     }
@@ -186,21 +207,18 @@ impl Saver {
         SaveBatch { crawl: crawl.clone(), run: *run, spider: spider.clone(), pages }
     }
 
-    async fn connect(&self) -> Result<Link<ItemSaverServiceClient>, EngineGone> {
+    async fn connect(&self, line: &mut Line) -> Result<Link<ItemSaverServiceClient>, EngineGone> {
         let mut failures = 0;
         loop {
             let problem = match (self.source.dial)().await {
                 Ok(link) => match introduce(&link, &self.identity.schema).await {
-                    Ok(()) => {
-                        self.tell(SaverEvent::Up).await?;
-                        return Ok(link);
-                    }
+                    Ok(()) => return Ok(link),
                     Err(problem) => problem,
                 },
                 Err(error) => error.to_string(),
             };
             failures += 1;
-            self.away(format!("error connecting to {}: {problem}", self.source.name)).await?;
+            self.away(line, format!("error connecting to {}: {problem}", self.source.name)).await?;
             self.pause(failures).await?;
         }
     }
@@ -213,8 +231,13 @@ impl Saver {
         }
     }
 
-    async fn away(&self, problem: String) -> Result<(), EngineGone> {
+    async fn away(&self, line: &mut Line, problem: String) -> Result<(), EngineGone> {
+        line.away = true;
         self.tell(SaverEvent::Away(problem)).await
+    }
+
+    async fn back(&self, line: &mut Line) -> Result<(), EngineGone> {
+        if std::mem::take(&mut line.away) { self.tell(SaverEvent::Up).await } else { Ok(()) }
     }
 
     async fn tell(&self, event: SaverEvent) -> Result<(), EngineGone> {
@@ -227,14 +250,16 @@ impl Saver {
 /// # Errors
 /// A sentence, when it refuses them or is gone again.
 pub async fn introduce(link: &Link<ItemSaverServiceClient>, schema: &[TypeSchema]) -> Result<(), String> {
-    match link.client.put_schema(deadline(SAVE), schema.to_vec()).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(format!("it refuses the item types: {error}")),
-        Err(error) => Err(error.to_string()),
+    match within(SAVE, link.client.put_schema(deadline(SAVE), schema.to_vec())).await {
+        Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(format!("it refuses the item types: {error}")),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("no answer in time".to_owned()),
     }
 }
 
-fn size(page: &PageToSave) -> usize {
+/// Bytes a page takes on its way: what the limit of a batch and that of waiting outcomes are about.
+pub(crate) fn size(page: &PageToSave) -> usize {
     let item = |item: &model::Item| item.payload.as_str().len() + item.url.as_str().len() + item.id.as_str().len() + item.item_type.len();
     page.page.page.as_str().len() + page.page.items.iter().map(item).sum::<usize>()
 }

@@ -79,6 +79,11 @@ impl Scope {
         self.sites.insert(site)
     }
 
+    /// Takes a site out again.
+    pub fn remove_site(&mut self, site: &Site) {
+        self.sites.remove(site);
+    }
+
     /// Whether a URL found `depth` links from a seed belongs.
     ///
     /// # Errors

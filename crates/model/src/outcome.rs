@@ -14,10 +14,13 @@ use crate::url::CrawlUrl;
 /// Most links of one page that are kept.
 pub const MAX_LINKS: usize = 50_000;
 
-/// Most bytes of a page's links together: URLs, parser names and arguments.
+/// What a link or an item takes on the wire beyond its texts: field names, lengths, the key.
+pub const WIRE_OVERHEAD: usize = 128;
+
+/// Most bytes of a page's links together: URLs, parser names and arguments, and [`WIRE_OVERHEAD`] for each.
 pub const MAX_LINK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most bytes of a page's items together.
+/// Most bytes of a page's items together: payloads, URLs, types, ids, and [`WIRE_OVERHEAD`] for each.
 pub const MAX_ITEM_BYTES: usize = 8 * 1024 * 1024;
 
 /// The worker's whole answer to a [`Job`](crate::Job): what the fetch showed, and the verdict.

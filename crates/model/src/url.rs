@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use url::{Host, Url};
+use url::Url;
 
 use crate::host::{HostName, Origin};
 use crate::key::DedupKey;
@@ -121,11 +121,6 @@ impl CrawlUrl {
         &self.0[self.authority().end..]
     }
 
-    /// Whether the host is written as an IP address rather than a name.
-    pub fn host_is_ip(&self) -> bool {
-        matches!(self.to_url().host(), Some(Host::Ipv4(_) | Host::Ipv6(_)))
-    }
-
     fn authority(&self) -> std::ops::Range<usize> {
         let start = if self.is_https() { 8 } else { 7 };
         let end = self.0[start..].find('/').map_or(self.0.len(), |at| start + at);
@@ -136,19 +131,26 @@ impl CrawlUrl {
 impl TryFrom<String> for CrawlUrl {
     type Error = UrlError;
 
-    /// Accepts what a peer sends without parsing it again: peers canonicalise, and here only what this type's methods rely on is
-    /// checked. A text that fails it is parsed in full.
+    /// Accepts what a peer sends without parsing it again where a look shows that it is canonical, as peers' URLs are; any other text is
+    /// parsed in full.
     fn try_from(text: String) -> Result<CrawlUrl, UrlError> {
-        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-        let plain = rest.is_some_and(|rest| {
-            let authority = rest.split('/').next().unwrap_or_default();
-            authority.len() < rest.len()
-                && !authority.is_empty()
-                && authority.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_'))
-                && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
-        });
-        if plain && text.len() <= MAX_URL_BYTES { Ok(CrawlUrl(text)) } else { CrawlUrl::parse(&text) }
+        if is_plainly_canonical(&text) { Ok(CrawlUrl(text)) } else { CrawlUrl::parse(&text) }
     }
+}
+
+/// Whether parsing this text would certainly give it back: a lower-case name that is no address and not internationalised, no port, no dot
+/// segment, no character that is ever escaped.
+fn is_plainly_canonical(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else { return false };
+    let Some((host, path)) = rest.split_once('/') else { return false };
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
+    let plain_host = host.ends_with(|c: char| c.is_ascii_lowercase())
+        && host.rsplit('.').next().is_some_and(|last| !last.starts_with(|c: char| c.is_ascii_digit()))
+        && host.bytes().all(is_name)
+        && !host.contains("xn--");
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_~!$&()*+,;=:@/?%.".contains(&b);
+    let has_dot_segment = path.starts_with('.') || path.contains("/.") || path.to_ascii_lowercase().contains("%2e");
+    plain_host && !has_dot_segment && path.bytes().all(is_plain) && text.len() <= MAX_URL_BYTES
 }
 
 impl From<CrawlUrl> for String {
@@ -224,7 +226,6 @@ mod tests {
         assert_eq!((url.host_str(), url.port()), ("[::1]", 80));
         let url = CrawlUrl::parse("http://[::1]:81/").unwrap();
         assert_eq!((url.host_str(), url.port()), ("[::1]", 81));
-        assert!(url.host_is_ip());
     }
 
     proptest! {
@@ -234,6 +235,11 @@ mod tests {
                 prop_assert_eq!(CrawlUrl::parse(url.as_str()).unwrap(), url.clone());
                 prop_assert_eq!(CrawlUrl::try_from(url.to_string()).unwrap(), url);
             }
+        }
+
+        #[test]
+        fn a_text_from_a_peer_is_read_as_it_would_be_parsed(text in "https?://[a-z0-9.x-]{1,12}(/[ -~]{0,12})?") {
+            prop_assert_eq!(CrawlUrl::try_from(text.clone()), CrawlUrl::parse(&text));
         }
 
         #[test]

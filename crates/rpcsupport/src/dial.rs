@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::WireError;
@@ -34,6 +35,9 @@ pub enum DialError {
     /// It did not answer in time.
     #[error("no answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
+    /// It accepted the connection and closed it, as a process does that is ending, or a proxy with nothing behind it.
+    #[error("it closed the connection at once")]
+    HungUp,
     /// Something listens there that does not speak our protocol.
     #[error("it does not speak this protocol: is something else listening there? ({0})")]
     Foreign(RpcError),
@@ -56,7 +60,7 @@ impl DialError {
     /// Whether dialling again later may help. A wrong role or version stays wrong until someone changes a command line.
     pub fn is_passing(&self) -> bool {
         match self {
-            DialError::Resolve { .. } | DialError::Connect(_) | DialError::Timeout(_) => true,
+            DialError::Resolve { .. } | DialError::Connect(_) | DialError::Timeout(_) | DialError::HungUp => true,
             DialError::Foreign(_) | DialError::WrongRole { .. } | DialError::Refused(_) => false,
         }
     }
@@ -96,15 +100,15 @@ impl<C> Drop for Link<C> {
 /// # Errors
 /// [`DialError`]; [`DialError::is_passing`] says whether to try again.
 pub async fn dial_worker(address: &PeerAddress, hello: Hello, limit: Duration) -> Result<Link<CrawlServiceClient>, DialError> {
-    within(limit, async {
-        let transport = frame(connect(address).await?).map_err(DialError::Connect)?;
+    let dialling = async {
+        let transport = frame(connect(address, limit).await?).map_err(DialError::Connect)?;
         let client::NewClient { client, dispatch } = CrawlServiceClient::new(client_config(), transport);
         let dispatch = Dispatch::spawn(dispatch);
-        let welcome = client.hello(deadline(limit), hello).await.map_err(DialError::Foreign)?.map_err(DialError::Refused)?;
+        let welcome = client.hello(deadline(limit), hello).await.map_err(unanswered)?.map_err(DialError::Refused)?;
         check_role(address, &welcome, Role::Worker)?;
         Ok(Link::new(client, welcome, dispatch.keep()))
-    })
-    .await
+    };
+    within(limit, dialling).await.unwrap_or(Err(DialError::Timeout(limit)))
 }
 
 /// Dials an itemsaver within `limit`, hello included.
@@ -112,15 +116,15 @@ pub async fn dial_worker(address: &PeerAddress, hello: Hello, limit: Duration) -
 /// # Errors
 /// As [`dial_worker`].
 pub async fn dial_itemsaver(address: &PeerAddress, hello: Hello, limit: Duration) -> Result<Link<ItemSaverServiceClient>, DialError> {
-    within(limit, async {
-        let transport = frame(connect(address).await?).map_err(DialError::Connect)?;
+    let dialling = async {
+        let transport = frame(connect(address, limit).await?).map_err(DialError::Connect)?;
         let client::NewClient { client, dispatch } = ItemSaverServiceClient::new(client_config(), transport);
         let dispatch = Dispatch::spawn(dispatch);
-        let welcome = client.hello(deadline(limit), hello).await.map_err(DialError::Foreign)?.map_err(DialError::Refused)?;
+        let welcome = client.hello(deadline(limit), hello).await.map_err(unanswered)?.map_err(DialError::Refused)?;
         check_role(address, &welcome, Role::ItemSaver)?;
         Ok(Link::new(client, welcome, dispatch.keep()))
-    })
-    .await
+    };
+    within(limit, dialling).await.unwrap_or(Err(DialError::Timeout(limit)))
 }
 
 /// A call's context with a deadline set on purpose; tarpc's own is 10 s, for everything.
@@ -146,18 +150,32 @@ fn check_role(address: &PeerAddress, welcome: &Welcome, expected: Role) -> Resul
     Err(DialError::WrongRole { address: address.to_string(), found: welcome.role, expected })
 }
 
-async fn within<T>(limit: Duration, dialling: impl Future<Output = Result<T, DialError>>) -> Result<T, DialError> {
-    tokio::time::timeout(limit, dialling).await.unwrap_or(Err(DialError::Timeout(limit)))
+/// A call's answer, or none after `limit`. A call's own deadline counts from when it is written to the socket; this also bounds the wait
+/// for a socket whose other end has stopped reading.
+pub async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, call).await.ok()
 }
 
-async fn connect(address: &PeerAddress) -> Result<TcpStream, DialError> {
+/// What a hello that got no answer says of the peer.
+fn unanswered(error: RpcError) -> DialError {
+    match error {
+        RpcError::Shutdown => DialError::HungUp,
+        error => DialError::Foreign(error),
+    }
+}
+
+async fn connect(address: &PeerAddress, limit: Duration) -> Result<TcpStream, DialError> {
     let resolved = tokio::net::lookup_host((address.host(), address.port())).await;
     let addresses = resolved.map_err(|source| DialError::Resolve { host: address.host().to_owned(), source })?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    // Each gets its share, so that one that swallows packets does not cost the others their turn.
+    let share = limit / (addresses.len() as u32 + 1);
     for candidate in addresses {
-        match TcpStream::connect(candidate).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+        match tokio::time::timeout(share, TcpStream::connect(candidate)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(DialError::Connect(last))

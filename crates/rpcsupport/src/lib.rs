@@ -19,6 +19,8 @@ pub mod listen;
 
 pub mod handler;
 
+mod hangup;
+
 pub mod serve;
 
 pub mod address;

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::handler::{Desk, ItemSaverHandler, WorkerHandler};
+use crate::hangup::{HungUp, telling};
 use crate::reception::{Reception, Session};
 use crate::service::{
     CrawlService, CrawlServiceRequest, CrawlServiceResponse, ItemSaverService, ItemSaverServiceRequest, ItemSaverServiceResponse,
@@ -85,7 +86,8 @@ where
     T: Transport<Response<CrawlServiceResponse>, ClientMessage<CrawlServiceRequest>> + Send + 'static,
 {
     let config = Config { pending_response_buffer: PENDING_ANSWERS };
-    each(BaseChannel::new(config, transport).execute(CrawlService::serve(desk))).await;
+    let (transport, hung_up) = telling(transport);
+    each(BaseChannel::new(config, transport).execute(CrawlService::serve(desk)), hung_up).await;
 }
 
 /// Answers one itemsaver connection until it closes; what is in flight then is dropped.
@@ -95,12 +97,15 @@ where
     T: Transport<Response<ItemSaverServiceResponse>, ClientMessage<ItemSaverServiceRequest>> + Send + 'static,
 {
     let config = Config { pending_response_buffer: PENDING_ANSWERS };
-    each(BaseChannel::new(config, transport).execute(ItemSaverService::serve(desk))).await;
+    let (transport, hung_up) = telling(transport);
+    each(BaseChannel::new(config, transport).execute(ItemSaverService::serve(desk)), hung_up).await;
 }
 
 /// Runs every call of a connection as a task of its own, so that a ping never waits behind a job. How many there are is bounded by the
 /// caller's leases, and by the reception, which refuses what is too much at no cost.
-async fn each<F: Future<Output = ()> + Send + 'static>(calls: impl Stream<Item = F>) {
+///
+/// Once the caller has hung up, what is still running is dropped: nobody waits for it.
+async fn each<F: Future<Output = ()> + Send + 'static>(calls: impl Stream<Item = F>, mut hung_up: HungUp) {
     let mut calls = std::pin::pin!(calls);
     let mut running = JoinSet::new();
     loop {
@@ -111,6 +116,7 @@ async fn each<F: Future<Output = ()> + Send + 'static>(calls: impl Stream<Item =
             },
             // A call that panicked answers nothing and its caller's deadline tells it; handlers catch what they can.
             Some(_) = running.join_next() => {}
+            () = hung_up.wait() => break,
         }
     }
 }

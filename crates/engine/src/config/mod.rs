@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::job::{FetchRules, NetPermit};
+use model::job::FetchRules;
 use model::parser::{BUILT_IN_PARSERS, PAGE_PARSER, SpiderFile};
 use model::schema::TypeSchema;
-use model::{CrawlName, CrawlUrl, ParserRef, SpiderHash};
+use model::{CrawlName, ParserRef, SpiderHash};
 use rpcsupport::PeerAddress;
 use spider::Spider;
 
@@ -24,6 +24,7 @@ use crate::budget::Budgets;
 use crate::engine::EngineConfig;
 use crate::limits::TimeLimits;
 use crate::output::{self, OutputConfig, OutputFormat, OutputTarget};
+use crate::permits::NetPermits;
 use crate::request::Request;
 use crate::retry::RetryPolicy;
 use crate::scheduler::HostRules;
@@ -47,6 +48,8 @@ pub struct Config {
     pub hosts: HostRules,
     /// How pages are fetched.
     pub fetch: FetchRules,
+    /// What may be reached beyond public addresses.
+    pub permits: NetPermits,
     /// The loop's limits.
     pub engine: EngineConfig,
     /// Where pages are fetched.
@@ -118,7 +121,7 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(15);
 const MAX_WORKER_COUNT: usize = 100_000;
 
 impl Config {
-    /// Checks what was typed. `seeds` are the practice site's where the user named neither URL nor spider.
+    /// Checks what was typed. `source` is where the seeds come from, with its files read.
     ///
     /// # Errors
     /// Every mistake, one sentence each.
@@ -147,6 +150,7 @@ impl Config {
                     .parse("--attempts", args.attempts.as_deref(), values::count)
                     .unwrap_or(NonZeroU32::new(3).expect("3 is not 0")),
                 pause: hosts.backoff,
+                longest: hosts.give_up,
             },
             limits,
             wait_for_workers: values.duration("--wait-for-workers", args.wait_for_workers.as_deref()).unwrap_or(Duration::from_secs(30)),
@@ -163,6 +167,9 @@ impl Config {
         let report = args.report.as_ref().map(PathBuf::from);
         if let Some(report) = &report {
             values.folder_exists("--report", report);
+            if report.is_dir() {
+                values.mistake(format!("--report {} is a folder", report.display()));
+            }
         }
         let headers = values.all("--header", &args.header, values::header);
         let max_body = values.parse("--max-body", args.max_body.as_deref(), values::size).unwrap_or(10_000_000);
@@ -176,8 +183,9 @@ impl Config {
             connect_timeout_ms: limits.connect.as_millis() as u64,
             fetch_timeout_ms: limits.fetch.as_millis() as u64,
             max_body_bytes: max_body,
-            allow_net: permits(&target.seeds, allow_net),
+            allow_net: Vec::new(),
         };
+        let permits = NetPermits::new(target.seeds.iter().map(|seed| &seed.url), allow_net);
         let state = match &args.state {
             Some(state) => Some(PathBuf::from(state)),
             None if throwaway => None,
@@ -190,6 +198,7 @@ impl Config {
             spider: target.spider,
             hosts,
             fetch,
+            permits,
             engine,
             workers,
             itemsaver,
@@ -289,8 +298,8 @@ fn page_parser(args: &Args, values: &mut Values) -> ParserRef {
             other => values.mistake(format!("--page {other:?}: expected any of text, headings, links")),
         }
     }
-    if !parts.is_empty() && args.spider.is_some() {
-        values.mistake("--page is for crawls without a --spider: a spider gives its `page` parser args of its own".to_owned());
+    if !parts.is_empty() && (args.spider.is_some() || args.urls.is_empty()) {
+        values.mistake("--page is for URLs without a --spider: a spider gives its `page` parser args of its own".to_owned());
     }
     ParserRef { name: PAGE_PARSER.to_owned(), args: parts }
 }
@@ -328,16 +337,4 @@ fn scope(seeds: &[Request], loaded: Option<&LoadedSpider>, flags: UrlRules, max_
     let rules = vec![UrlRules { allow: own.allow.clone(), deny: own.deny.clone() }, flags];
     // A spider that names its hosts means these; the seeds' sites belong in any case, or the crawl would end at its start.
     Scope::new(sites, own.hosts.clone(), rules, max_depth.or(own.max_depth))
-}
-
-/// What may be reached at an address that is not public: what the user named, as a seed or by `--allow-net`.
-fn permits(seeds: &[Request], further: Vec<NetPermit>) -> Vec<NetPermit> {
-    let of_seed = |url: &CrawlUrl| NetPermit { host: url.host_str().to_owned(), port: Some(url.port()) };
-    let mut permits: Vec<NetPermit> = Vec::new();
-    for permit in seeds.iter().map(|seed| of_seed(&seed.url)).chain(further) {
-        if !permits.contains(&permit) {
-            permits.push(permit);
-        }
-    }
-    permits
 }

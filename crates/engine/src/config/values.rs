@@ -37,7 +37,11 @@ impl Values {
     }
 
     pub(super) fn duration(&mut self, flag: &str, text: Option<&str>) -> Option<Duration> {
-        self.parse(flag, text, rpcsupport::process::duration)
+        const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+        self.parse(flag, text, |text| match rpcsupport::process::duration(text) {
+            Ok(time) if time > LONGEST => Err("expected at most a year"),
+            result => result,
+        })
     }
 
     pub(super) fn regexes(&mut self, flag: &str, texts: &[String]) -> Vec<Regex> {

@@ -1,5 +1,7 @@
 //! Handing out: pairing what is due with a free lease, within every limit.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Engine, EngineError};
@@ -9,7 +11,7 @@ use crate::pool::member::WorkerClient;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry;
-use crate::scheduler::{Next, WINDOW};
+use crate::scheduler::{Next, Slot, WINDOW};
 
 impl Engine {
     /// Dispatches all that may be. Returns when to look again if nothing happens before.
@@ -49,9 +51,9 @@ impl Engine {
             self.lonely = Some(request);
             return self.dispatch_lonely(now);
         }
-        self.scheduler.ended(&request.url.origin(), crate::scheduler::Slot::Free, now);
+        self.scheduler.ended(&request.url.origin(), Slot::Free, now);
         let (key, url) = (request.key, request.url.clone());
-        let not_before = Some(now + std::time::Duration::from_secs(1));
+        let not_before = Some(now + Duration::from_secs(1));
         self.endings.push(Ending { key, url, fate: Fate::Again { request, not_before } });
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::outcome::{Cut, FetchFacts};
 use model::save::{ItemStatus, PageItems};
-use model::{Origin, Outcome, Page, Redirect, RetryClass, Verdict, WireError};
+use model::{Origin, Outcome, Page, ParserRef, Redirect, RetryClass, Verdict, WireError};
 use tokio::time::Instant;
 
 use super::{DEAD_LETTERS, Engine, EngineError, Unsaved, share};
@@ -17,7 +17,7 @@ use crate::redirect::{self, Step};
 use crate::request::{Request, Tries};
 use crate::request_loop::{End, Finished};
 use crate::retry::{self, OriginNews};
-use crate::saver::{PageToSave, SavedPage};
+use crate::saver::{self, PageToSave, SavedPage};
 use crate::scheduler::{Slot, Trouble};
 use crate::scope::{Refusal, Site};
 
@@ -52,14 +52,14 @@ impl Engine {
             Verdict::Failed(error) if error.retry == RetryClass::Peer => error,
             Verdict::Failed(_) | Verdict::Page(_) | Verdict::Redirect(_) => return self.pool.give_back(lease),
         };
-        let (worker, client) = (lease.worker, lease.client.clone());
-        let too_often = self.pool.refused(lease, now);
-        if too_often || retry::is_leaving(refusal) {
-            let host = &self.pool.members()[worker].name;
-            tracing::warn!(%host, why = %refusal, "the worker takes no jobs and leaves the rotation for a while");
-            self.pool.down(worker);
-            self.note_workers(now);
-            client.send_out();
+        let host = self.pool.members()[lease.worker].name.clone();
+        if retry::is_leaving(refusal) {
+            if self.pool.leaving(lease) {
+                tracing::warn!(why = %refusal, "worker {host} has left the rotation");
+                self.note_workers(now);
+            }
+        } else if self.pool.refused(lease, now) {
+            tracing::warn!(why = %refusal, "worker {host} keeps refusing jobs and is set aside for a while");
         }
     }
 
@@ -91,8 +91,8 @@ impl Engine {
             self.items_seen += 1;
             tracing::debug!(number = self.items_seen, item_type = item.item_type, id = %item.id, "got item");
         }
-        let bytes = items.iter().map(|item| item.payload.as_str().len() + 200).sum::<usize>()
-            + links.iter().map(|link| link.url.as_str().len() + 200).sum::<usize>();
+        let args = |parser: &ParserRef| parser.args.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let link_bytes = links.iter().map(|link| size_of::<Request>() + link.url.as_str().len() + args(&link.parser)).sum::<usize>();
         let referrer = Arc::new(request.url.clone());
         let mut parser = None;
         let links = links.into_iter().map(|link| Request {
@@ -105,11 +105,13 @@ impl Engine {
             chain: None,
             tries: Tries::default(),
         });
-        let unsaved = Unsaved { url: request.url.clone(), links: links.collect(), refused: refused(cut), bytes };
-        self.unsaved.insert(request.key, unsaved);
+        let links = links.collect();
+        let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version: self.next_version(), items };
+        let page = PageToSave { key: request.key, page };
+        let bytes = link_bytes + saver::size(&page);
+        self.unsaved.insert(request.key, Unsaved { url: request.url, links, refused: refused(cut), bytes });
         self.unsaved_bytes += bytes;
-        let page = PageItems { page: request.url, fetched_at_ms: fetch.fetched_at_ms, version: self.next_version(), items };
-        let sent = self.channels.pages.try_send(PageToSave { key: request.key, page });
+        let sent = self.channels.pages.try_send(page);
         assert!(sent.is_ok(), "the saver's channel has room for every page permit, and the saver outlives the engine");
     }
 
@@ -122,15 +124,21 @@ impl Engine {
             Step::Loop => return dead("redirect loop"),
         };
         let is_seed = request.referrer.is_none();
-        match self.scope.judge(&target.url, target.depth) {
-            Err(Refusal::OtherSite) if is_seed => {
-                tracing::warn!(seed = %request.url, target = %target.url, "the seed redirects to another site, which joins the scope");
-                self.scope.add_site(Site::of(&target.url));
+        let mut judged = self.scope.judge(&target.url, target.depth);
+        if judged == Err(Refusal::OtherSite) && is_seed {
+            let site = Site::of(&target.url);
+            self.scope.add_site(site.clone());
+            // The site joins; the rules on URLs hold for it as for any other.
+            judged = self.scope.judge(&target.url, target.depth);
+            match judged {
+                Ok(()) => {
+                    tracing::warn!(seed = %request.url, target = %target.url, "the seed redirects to another site, which joins the scope");
+                }
+                Err(_) => self.scope.remove_site(&site),
             }
-            Err(Refusal::OtherSite | Refusal::Denied | Refusal::NotAllowed | Refusal::TooDeep) => {
-                return Fate::Skipped { reason: "redirect out of scope".to_owned() };
-            }
-            Ok(()) => {}
+        }
+        if judged.is_err() {
+            return Fate::Skipped { reason: "redirect out of scope".to_owned() };
         }
         Fate::Redirected { target: Box::new(target), revisit }
     }
@@ -145,8 +153,10 @@ impl Engine {
             OriginNews::Nothing => {}
             OriginNews::Trouble(retry_after) => match self.scheduler.trouble(origin, retry_after, now, rand::random()) {
                 Trouble::Until(until) => {
-                    tracing::info!(%origin, %error, seconds = (until - now).as_secs_f32(), "the site is in trouble and is left alone");
+                    let pause = humantime::format_duration(Duration::from_millis((until - now).as_millis() as u64));
+                    tracing::info!(%origin, %error, "the site is in trouble and is left alone for {pause}");
                 }
+                Trouble::Known => {}
                 Trouble::GiveUp => return self.give_up(origin, error, now),
             },
         }
@@ -156,6 +166,10 @@ impl Engine {
     /// Gives an origin up. What waits in its window comes back as endings; what the frontier holds dies there.
     fn give_up(&mut self, origin: &Origin, error: &WireError, now: Instant) -> Fate {
         let reason = format!("origin dead: {}", error.code);
+        if self.given_up.iter().any(|(known, _)| known == origin) {
+            // What was in flight with the request that ended it.
+            return Fate::Dead { reason };
+        }
         tracing::warn!(%origin, %error, "no normal answer for too long: the site is given up");
         for request in self.scheduler.clear(origin, now) {
             self.endings.push(Ending { key: request.key, url: request.url, fate: Fate::Dead { reason: reason.clone() } });

@@ -15,7 +15,10 @@ impl Engine {
     /// Dispatches nothing more; what is in flight is finished, saved and committed. The first reason stays.
     pub(super) fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_none() {
-            tracing::info!(in_flight = self.in_flight, "stopping: {}", reason.sentence());
+            // Whoever pipes into `head` has what they want and no need to hear of it.
+            if reason != StopReason::OutputClosed {
+                tracing::info!(in_flight = self.in_flight, "stopping: {}", reason.sentence());
+            }
             self.stopping = Some(Stopping { reason, since: Instant::now() });
             self.lonely = None;
         } else if reason == StopReason::Interrupted {
@@ -28,7 +31,7 @@ impl Engine {
         self.stopping.is_some_and(|stopping| stopping.reason == StopReason::Interrupted)
     }
 
-    /// Whether the loop may end. Everything that has ended is committed when this is asked.
+    /// Whether the loop may end.
     pub(super) fn is_over(&mut self) -> bool {
         let idle = self.in_flight == 0 && self.unsaved.is_empty() && self.endings.is_empty();
         if idle && self.frontier.ledger().urls.queued == 0 {
@@ -145,7 +148,7 @@ impl Engine {
 
     /// Why nothing is being fetched, or less than could be.
     fn waiting_for(&self) -> Option<String> {
-        let now = Instant::now();
+        let (now, ledger) = (Instant::now(), self.frontier.ledger());
         if let Some(stopping) = self.stopping {
             let left = self.config.limits.grace.saturating_sub(stopping.since.elapsed());
             return Some(format!("{} in flight to finish, at most {} s (again Ctrl-C: end at once)", self.in_flight, left.as_secs()));
@@ -160,12 +163,13 @@ impl Engine {
         {
             return Some(format!("the itemsaver, with {} pages ({problem})", self.unsaved.len()));
         }
-        let queued = self.frontier.ledger().urls.queued as usize;
-        let hosts = self.scheduler.waiting_hosts(now);
-        if self.in_flight == 0 && hosts > 0 && queued > 0 {
-            return Some(self.waiting_for_hosts(now, hosts));
+        if self.in_flight > 0 || ledger.urls.queued == 0 {
+            return None;
         }
-        None
+        match self.scheduler.waiting_hosts(now) {
+            0 => None,
+            hosts => Some(self.waiting_for_hosts(now, hosts)),
+        }
     }
 
     fn waiting_for_hosts(&self, now: Instant, hosts: usize) -> String {

@@ -65,7 +65,6 @@ impl MemoryFrontier {
                 self.ledger.urls.queued -= 1;
                 self.ledger.pages += 1;
                 self.ledger.items.add(items);
-                answer.committed.pages += 1;
                 for (reason, links) in refused {
                     self.ledger.refuse(reason, links);
                 }
@@ -91,14 +90,7 @@ impl MemoryFrontier {
                 self.ledger.urls.queued -= 1;
                 self.die(ending.key, ending.url, &reason, answer);
             }
-            Fate::Again { request, not_before } => {
-                if let Some(reason) = self.given_up.get(&request.url.origin()).cloned() {
-                    self.ledger.urls.queued -= 1;
-                    self.die(ending.key, ending.url, &reason, answer);
-                } else {
-                    self.wait(*request, not_before, answer);
-                }
-            }
+            Fate::Again { request, not_before } => self.queue_again(*request, not_before, answer),
         }
     }
 
@@ -137,7 +129,18 @@ impl MemoryFrontier {
             }
             Some(State::Dead | State::Skipped) => return,
         }
-        self.wait(request, None, answer);
+        self.queue_again(request, None, answer);
+    }
+
+    /// Queues a request that is counted as queued already, unless its origin was given up meanwhile.
+    fn queue_again(&mut self, request: Request, not_before: Option<Instant>, answer: &mut Answer) {
+        match self.given_up.get(&request.url.origin()).cloned() {
+            Some(reason) => {
+                self.ledger.urls.queued -= 1;
+                self.die(request.key, request.url, &reason, answer);
+            }
+            None => self.wait(request, not_before, answer),
+        }
     }
 
     fn wait(&mut self, request: Request, not_before: Option<Instant>, answer: &mut Answer) {
@@ -365,6 +368,22 @@ mod tests {
         assert_eq!(take(&mut frontier, 9, now), ["a"]);
         frontier.commit(vec![page("a", &[])], &scope()).unwrap();
         assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 2, dead: 0, skipped: 0, queued: 0 });
+    }
+
+    #[test]
+    fn nothing_is_queued_again_for_an_origin_that_was_given_up() {
+        let mut frontier = MemoryFrontier::new();
+        frontier.seed(vec![request("a"), request("b")]).unwrap();
+        take(&mut frontier, 2, Instant::now());
+        frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
+        let again = |path: &str, fate| Ending { key: request(path).key, url: request(path).url, fate };
+        let target = Box::new(request("a"));
+        let group = vec![
+            again("a", Fate::Redirected { target, revisit: true }),
+            again("b", Fate::Again { request: Box::new(request("b")), not_before: None }),
+        ];
+        assert_eq!(frontier.commit(group, &scope()).unwrap().dead.len(), 2);
+        assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 0, dead: 2, skipped: 0, queued: 0 });
     }
 
     #[test]

@@ -109,8 +109,6 @@ pub enum Fate {
 pub struct Committed {
     /// Origins that have requests to take now or later, each once.
     pub woken: Vec<Origin>,
-    /// Requests that ended as pages.
-    pub pages: u64,
     /// Endings that changed nothing because they came too late.
     pub stale: u64,
     /// Requests that died, with their reasons: the dead letters.

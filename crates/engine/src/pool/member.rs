@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use model::hello::Welcome;
 use model::parser::SpiderFile;
-use rpcsupport::dial::deadline;
+use rpcsupport::dial::{deadline, within};
 use rpcsupport::{CrawlServiceClient, DialError, Link};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::WorkerIndex;
@@ -23,8 +23,8 @@ const REDIAL: Duration = Duration::from_millis(200);
 /// Longest pause between two dials: a worker that comes back rejoins within this time.
 const LONGEST_REDIAL: Duration = Duration::from_secs(5);
 
-/// How long a worker that keeps refusing stays out of the rotation.
-const TIME_OUT: Duration = Duration::from_secs(30);
+/// Least time that a ping gets to be answered, however late it is: an engine that was stopped itself must not blame its workers.
+const LEAST_PING: Duration = Duration::from_secs(1);
 
 /// How a worker is reached: over TCP, or in this process.
 #[derive(Clone)]
@@ -47,7 +47,6 @@ pub struct WorkerClient {
 #[derive(Debug, Default)]
 struct Line {
     silent: AtomicBool,
-    time_out: Notify,
 }
 
 impl WorkerClient {
@@ -55,11 +54,6 @@ impl WorkerClient {
     /// its fetches along.
     pub fn fell_silent(&self) -> bool {
         self.line.silent.load(Ordering::Acquire)
-    }
-
-    /// Takes the worker out of the rotation for a while.
-    pub fn send_out(&self) {
-        self.line.time_out.notify_one();
     }
 }
 
@@ -80,7 +74,7 @@ pub enum WorkerEvent {
         /// Which one.
         worker: WorkerIndex,
         /// Why, for the log.
-        why: &'static str,
+        why: String,
     },
     /// Could not be dialled; tried again.
     Failed {
@@ -97,11 +91,13 @@ pub async fn keep_linked(worker: WorkerIndex, source: WorkerSource, spider: Opti
     loop {
         let event = match (source.dial)().await {
             Ok(link) => {
-                failures = 0;
-                match stay(worker, link, spider.as_deref(), &events).await {
-                    Ok(why) => WorkerEvent::Down { worker, why },
-                    Err(EngineGone) => return,
+                let since = Instant::now();
+                let Ok(why) = stay(worker, link, spider.as_deref(), &events).await else { return };
+                // One that comes and goes at once is dialled less and less often.
+                if since.elapsed() >= LONGEST_REDIAL {
+                    failures = 0;
                 }
+                WorkerEvent::Down { worker, why }
             }
             Err(error) => WorkerEvent::Failed { worker, error },
         };
@@ -115,67 +111,55 @@ pub async fn keep_linked(worker: WorkerIndex, source: WorkerSource, spider: Opti
 
 struct EngineGone;
 
+/// Tells that the worker is there, and returns why it is not any more.
 async fn stay(
     worker: WorkerIndex,
     mut link: Link<CrawlServiceClient>,
     spider: Option<&SpiderFile>,
     events: &mpsc::Sender<Event>,
-) -> Result<&'static str, EngineGone> {
+) -> Result<String, EngineGone> {
+    let tell = |event| async move { events.send(Event::Worker(event)).await.map_err(|_| EngineGone) };
     if let Some(spider) = spider {
-        match link.client.put_spider(deadline(PUT_SPIDER), spider.clone()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the worker refuses the spider");
-                return Ok("refused the spider");
-            }
-            Err(_) => return Ok("connection lost"),
+        match within(PUT_SPIDER, link.client.put_spider(deadline(PUT_SPIDER), spider.clone())).await {
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => return Ok(format!("it refuses the spider: {error}")),
+            Some(Err(error)) => return Ok(format!("it did not take the spider: {error}")),
+            None => return Ok("it did not take the spider in time".to_owned()),
         }
     }
     let line = Arc::new(Line::default());
-    let client = WorkerClient { rpc: link.client.clone(), line: Arc::clone(&line) };
-    let up = |client: WorkerClient, welcome| Event::Worker(WorkerEvent::Up { worker, client, welcome });
     let mut draining = link.welcome.draining;
     if !draining {
-        events.send(up(client.clone(), link.welcome.clone())).await.map_err(|_| EngineGone)?;
+        let client = WorkerClient { rpc: link.client.clone(), line: Arc::clone(&line) };
+        tell(WorkerEvent::Up { worker, client, welcome: link.welcome.clone() }).await?;
     }
     let rpc = link.client.clone();
     let mut heard = Instant::now();
-    let mut back_at: Option<Instant> = None;
     loop {
-        let wake = (Instant::now() + PING_INTERVAL).min(back_at.unwrap_or_else(|| heard + PING_INTERVAL.max(HEARTBEAT_LOST)));
         tokio::select! {
-            () = link.closed() => return Ok("connection closed"),
+            () = link.closed() => return Ok("the connection closed".to_owned()),
             () = events.closed() => return Err(EngineGone),
-            () = line.time_out.notified() => {
-                back_at = Some(Instant::now() + TIME_OUT);
-                continue;
-            }
-            () = tokio::time::sleep_until(wake) => {}
+            () = tokio::time::sleep(PING_INTERVAL) => {}
         }
-        if back_at.is_some_and(|at| at <= Instant::now()) && !draining {
-            back_at = None;
-            events.send(up(client.clone(), link.welcome.clone())).await.map_err(|_| EngineGone)?;
-        }
-        let left = (heard + HEARTBEAT_LOST).saturating_duration_since(Instant::now());
-        let ping = tokio::select! {
-            ping = rpc.ping(deadline(left.min(PING_INTERVAL))) => ping,
-            () = link.closed() => return Ok("connection closed"),
+        let left = (heard + HEARTBEAT_LOST).saturating_duration_since(Instant::now()).clamp(LEAST_PING, PING_INTERVAL);
+        let pong = tokio::select! {
+            pong = within(left, rpc.ping(deadline(left))) => pong,
+            () = link.closed() => return Ok("the connection closed".to_owned()),
         };
-        match ping {
-            Ok(pong) => {
+        match pong {
+            Some(Ok(pong)) => {
                 heard = Instant::now();
                 if pong.draining && !draining {
                     draining = true;
                     // The link stays: what is in flight is finished over it.
-                    let event = WorkerEvent::Down { worker, why: "draining" };
-                    events.send(Event::Worker(event)).await.map_err(|_| EngineGone)?;
+                    tell(WorkerEvent::Down { worker, why: "it is draining".to_owned() }).await?;
                 }
             }
-            Err(_) if heard.elapsed() >= HEARTBEAT_LOST => {
+            Some(Err(_)) | None if heard.elapsed() >= HEARTBEAT_LOST => {
                 line.silent.store(true, Ordering::Release);
-                return Ok("silent");
+                return Ok(format!("silent for {} s", heard.elapsed().as_secs()));
             }
-            Err(_) => {}
+            Some(Err(_)) | None => {}
         }
     }
 }

@@ -16,14 +16,17 @@ use tokio::time::Instant;
 /// Which worker: its place in the list the user gave.
 pub type WorkerIndex = usize;
 
-/// Answers in a row that refuse a job ("busy", "draining") after which a worker is taken out of the rotation.
+/// Refusals in a row ("busy"), each a rest after the last, after which a worker is set aside for a while.
 pub const REFUSALS: u32 = 10;
+
+/// How long a worker that keeps refusing is handed nothing.
+const TIME_OUT: Duration = Duration::from_secs(30);
 
 /// How long a lease rests after a refusal, so that a busy worker is not asked again at once.
 const REST: Duration = Duration::from_millis(100);
 
-/// Leases of one worker at most, whatever capacity it announces.
-const MAX_CAPACITY: u32 = 4096;
+/// Leases of one worker at most, whatever capacity it announces: as many as a crawl may have requests in flight.
+const MAX_CAPACITY: u32 = 100_000;
 
 /// The right to one request in flight on one worker. `C` is the client that makes the call.
 #[derive(Clone, Debug)]
@@ -59,16 +62,19 @@ pub struct Member {
     live: Option<Live>,
     /// Outcomes that were a page, a redirect or the site's own failure.
     pub done: u64,
-    /// Leases lost and jobs refused.
+    /// Jobs lost or refused.
     pub failed: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Live {
     connection: u64,
-    capacity: u32,
     out: u32,
     refusals: u32,
+    /// When the last refusal was counted: those of one moment are one.
+    refused: Option<Instant>,
+    /// Set aside until then because it kept refusing: connected, and handed nothing.
+    aside: Option<Instant>,
 }
 
 impl<C: Clone> Pool<C> {
@@ -78,16 +84,15 @@ impl<C: Clone> Pool<C> {
         Pool { members, free: VecDeque::new(), resting: BTreeMap::new(), connections: 0, rests: 0, reserved: None }
     }
 
-    /// A worker has connected: its leases join the queue, interleaved with those that wait. Returns the connection's number.
-    pub fn up(&mut self, worker: WorkerIndex, client: C, capacity: u32) -> u64 {
+    /// A worker has connected: its leases join the queue, interleaved with those that wait.
+    pub fn up(&mut self, worker: WorkerIndex, client: C, capacity: u32) {
         self.down(worker);
         self.connections += 1;
         let connection = self.connections;
         let capacity = capacity.clamp(1, MAX_CAPACITY);
-        self.members[worker].live = Some(Live { connection, capacity, out: 0, refusals: 0 });
+        self.members[worker].live = Some(Live { connection, out: 0, refusals: 0, refused: None, aside: None });
         self.free.extend((0..capacity).map(|_| Lease { client: client.clone(), worker, connection, alone: false }));
         self.interleave();
-        connection
     }
 
     /// A worker is gone: its leases die.
@@ -101,7 +106,7 @@ impl<C: Clone> Pool<C> {
     }
 
     /// Whether this is still the worker's connection.
-    pub fn is_current(&self, worker: WorkerIndex, connection: u64) -> bool {
+    fn is_current(&self, worker: WorkerIndex, connection: u64) -> bool {
         self.members[worker].live.as_ref().is_some_and(|live| live.connection == connection)
     }
 
@@ -143,21 +148,48 @@ impl<C: Clone> Pool<C> {
     pub fn give_back(&mut self, lease: Lease<C>) {
         self.members[lease.worker].done += 1;
         if let Some(lease) = self.returned(lease) {
-            self.live(&lease).expect("its connection is current").refusals = 0;
+            let live = self.live(&lease).expect("its connection is current");
+            (live.refusals, live.aside) = (0, None);
             self.free.push_back(lease);
         }
     }
 
-    /// The job was refused: the lease rests a while. Answers whether the worker has now refused [`REFUSALS`] times in a row.
+    /// The job was refused: the lease rests a while. Answers whether the worker is now set aside because it has refused for
+    /// [`REFUSALS`] rests in a row.
     pub fn refused(&mut self, lease: Lease<C>, now: Instant) -> bool {
         self.members[lease.worker].failed += 1;
         let worker = lease.worker;
         let Some(lease) = self.returned(lease) else { return false };
-        self.rests += 1;
-        self.resting.insert((now + REST, self.rests), lease);
         let live = self.members[worker].live.as_mut().expect("its lease is current");
-        live.refusals += 1;
-        live.refusals >= REFUSALS
+        // A hundred leases may be refused in one moment: that is one sign of a busy worker, not a hundred.
+        if live.refused.is_none_or(|last| last + REST <= now) {
+            live.refused = Some(now);
+            live.refusals += 1;
+        }
+        let set_aside = live.refusals >= REFUSALS;
+        if set_aside {
+            live.refusals = 0;
+            live.aside = Some(now + TIME_OUT);
+        }
+        let until = live.aside.unwrap_or(now + REST).max(now + REST);
+        self.rest(lease, until);
+        if set_aside {
+            let (theirs, others) = std::mem::take(&mut self.free).into_iter().partition(|free| free.worker == worker);
+            self.free = others;
+            let theirs: VecDeque<Lease<C>> = theirs;
+            theirs.into_iter().for_each(|lease| self.rest(lease, until));
+        }
+        set_aside
+    }
+
+    /// The job was refused by a worker that is leaving: it is handed nothing more over this connection. Answers whether that is news.
+    pub fn leaving(&mut self, lease: Lease<C>) -> bool {
+        self.members[lease.worker].failed += 1;
+        let news = self.is_current(lease.worker, lease.connection);
+        if news {
+            self.down(lease.worker);
+        }
+        news
     }
 
     /// The job was not answered. `broken`: because the connection is gone, which takes the worker's other leases along; otherwise only
@@ -182,11 +214,6 @@ impl<C: Clone> Pool<C> {
         self.members.iter().filter(|member| member.live.is_some()).count()
     }
 
-    /// Jobs that the connected workers take together.
-    pub fn capacity(&self) -> u32 {
-        self.members.iter().filter_map(|member| member.live.as_ref()).map(|live| live.capacity).sum()
-    }
-
     /// The workers, in the user's order.
     pub fn members(&self) -> &[Member] {
         &self.members
@@ -203,6 +230,11 @@ impl<C: Clone> Pool<C> {
         }
         self.live(&lease)?.out -= 1;
         Some(lease)
+    }
+
+    fn rest(&mut self, lease: Lease<C>, until: Instant) {
+        self.rests += 1;
+        self.resting.insert((until, self.rests), lease);
     }
 
     fn wake_rested(&mut self, now: Instant) {
@@ -285,6 +317,24 @@ mod tests {
             assert!(pool.take(now).is_none());
             now = pool.next_wake().unwrap();
         }
+        // Set aside it is still there, and after a while it is tried again.
+        assert_eq!(pool.live_workers(), 1);
+        assert!(pool.take(now).is_some());
+    }
+
+    #[test]
+    fn refusals_of_one_moment_are_one_and_a_worker_set_aside_is_handed_nothing() {
+        let mut pool = pool(&[20, 1]);
+        let now = Instant::now();
+        let leases: Vec<Lease<char>> = (0..12).map(|_| take(&mut pool)).filter(|lease| lease.worker == 0).collect();
+        assert!(leases.into_iter().all(|lease| !pool.refused(lease, now)));
+        let mut later = now;
+        for i in 2..=REFUSALS {
+            later += REST;
+            let lease = std::iter::from_fn(|| pool.take(later)).find(|lease| lease.worker == 0).unwrap();
+            assert_eq!(pool.refused(lease, later), i == REFUSALS, "{i}");
+        }
+        assert!(pool.take(later + REST).is_none());
     }
 
     #[test]

@@ -34,6 +34,8 @@ struct Illness {
 pub enum Trouble {
     /// It is left alone until then.
     Until(Instant),
+    /// It is being left alone already: this request was in flight when that began.
+    Known,
     /// It has been in trouble for too long: nothing more is sent to it.
     GiveUp,
 }
@@ -86,17 +88,17 @@ impl Lane {
     pub(super) fn trouble(&mut self, rules: &HostRules, retry_after: Option<Duration>, now: Instant, random: f64) -> Trouble {
         let ill = self.ill.get_or_insert(Illness { since: now, failures: 0, until: now });
         // What was in flight when the first of them failed fails with it: that is one failure.
-        if now >= ill.until {
-            ill.failures += 1;
-        }
+        let counts = now >= ill.until;
+        ill.failures += u32::from(counts);
         let patience = if self.last_answer.is_some() { rules.give_up } else { rules.give_up_unanswered };
         if ill.failures >= LEAST_TRIES && now.duration_since(ill.since) >= patience {
             return Trouble::GiveUp;
         }
         // An origin is tried once more at the moment its time is up, and then given up or not.
         let longest = (ill.since + patience).max(now + rules.backoff);
-        let asked = retry_after.unwrap_or_else(|| backoff::pause(rules.backoff, ill.failures, random));
-        ill.until = ill.until.max((now + asked).min(longest));
-        Trouble::Until(ill.until)
+        let pause = backoff::pause(rules.backoff, ill.failures, random).max(retry_after.unwrap_or_default());
+        // A time too far to name is cut to the same.
+        ill.until = ill.until.max(now.checked_add(pause).map_or(longest, |until| until.min(longest)));
+        if counts { Trouble::Until(ill.until) } else { Trouble::Known }
     }
 }

@@ -119,7 +119,7 @@ impl Scheduler {
         self.change(&origin.host(), now, |host| host.lane(origin).clear())
     }
 
-    /// The hosts that have work and wait for their time, or for a request of theirs to end.
+    /// The hosts that have work and a free slot, and wait for their time.
     pub fn waiting_hosts(&self, now: Instant) -> usize {
         self.listed.range((now, 0)..).count()
     }

@@ -124,7 +124,7 @@ fn trouble_slows_its_origin_alone_and_what_failed_together_counts_once() {
     let ill = origin("http://a:1/");
     let first = scheduler.trouble(&ill, None, now, 1.0);
     assert_eq!(first, Trouble::Until(now + Duration::from_secs(1)));
-    assert_eq!(scheduler.trouble(&ill, None, now, 1.0), first);
+    assert_eq!(scheduler.trouble(&ill, None, now, 1.0), Trouble::Known);
     for _ in 0..9 {
         assert!(pop(&mut scheduler, now).starts_with("http://a:2/"));
     }
@@ -147,6 +147,16 @@ fn retry_after_is_obeyed_up_to_the_moment_the_origin_would_be_given_up() {
     assert_eq!(scheduler.trouble(&ill, asked, then, 0.5), Trouble::Until(now + Duration::from_secs(60)));
     let end = now + Duration::from_secs(60);
     assert_eq!(scheduler.trouble(&ill, asked, end, 0.5), Trouble::GiveUp);
+}
+
+#[test]
+fn a_retry_after_of_nothing_does_not_switch_the_backoff_off() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    let trouble = scheduler.trouble(&origin("http://a/"), Some(Duration::ZERO), now, 1.0);
+    assert_eq!(trouble, Trouble::Until(now + Duration::from_secs(1)));
+    let endless = scheduler.trouble(&origin("http://b/"), Some(Duration::MAX), now, 1.0);
+    assert_eq!(endless, Trouble::Until(now + Duration::from_secs(60)));
 }
 
 #[test]

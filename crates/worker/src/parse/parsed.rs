@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use model::outcome::{Cut, MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS};
+use model::outcome::{Cut, MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD};
 use model::{CrawlUrl, DedupKey, Item, ItemId, Link, Page, ParserRef, PayloadJson, UrlError};
 use serde::Serialize;
 use url::Url;
@@ -69,7 +69,7 @@ impl Parsed {
             return;
         }
         let args: usize = parser.args.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let bytes = url.as_str().len() + parser.name.len() + args;
+        let bytes = WIRE_OVERHEAD + url.as_str().len() + parser.name.len() + args;
         if self.page.links.len() >= MAX_LINKS || self.link_bytes + bytes > MAX_LINK_BYTES {
             self.page.cut.links += 1;
             return;
@@ -113,7 +113,7 @@ impl Parsed {
             }
         };
         let id = id.unwrap_or_else(|| ItemId::derived(self.key, item_type, ordinal));
-        let bytes = url.as_str().len() + item_type.len() + id.as_str().len() + payload.as_str().len();
+        let bytes = WIRE_OVERHEAD + url.as_str().len() + item_type.len() + id.as_str().len() + payload.as_str().len();
         if self.item_bytes + bytes > MAX_ITEM_BYTES {
             self.page.cut.items += 1;
             return Ok(());
