@@ -24,6 +24,18 @@ impl PracticeSite {
         PracticeSite::serve(SiteConfig { cities: 3, pages: Some(2), cars: 10, ..SiteConfig::practice() })
     }
 
+    /// One city of 4 pages, 85 pages in all. The list leads to the first page alone, and that to its 20 people and the other 3 pages: so a
+    /// crawl held after [`BEFORE`](PracticeSite::BEFORE) pages has exactly [`IN_FLIGHT`](PracticeSite::IN_FLIGHT) on their way.
+    pub fn one_city() -> PracticeSite {
+        PracticeSite::serve(SiteConfig { cities: 1, pages: Some(4), cars: 0, ..SiteConfig::practice() })
+    }
+
+    /// The pages of [`PracticeSite::one_city`] that come one after the other.
+    pub const BEFORE: u64 = 2;
+
+    /// The pages that they lead to.
+    pub const IN_FLIGHT: usize = 23;
+
     /// The course's site, whose people have no end.
     pub fn endless() -> PracticeSite {
         PracticeSite::serve(SiteConfig::endless())

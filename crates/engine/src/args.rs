@@ -4,12 +4,10 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
-/// Crawls sites: owns the crawl, and fetches through workers and stores through an itemsaver, its own or others'.
-///
-/// Without workers and itemsaver of your own it runs both in this process. Without a URL and a spider it starts a practice site on this
-/// machine and crawls that, to show how a crawl looks.
+/// What was typed; see the help texts.
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "engine", version, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(name = "engine", version, about = ABOUT, long_about = None, after_help = AFTER_HELP, max_term_width = 120)]
+#[command(mut_args(|arg| arg.hide_env(true)))]
 pub struct Args {
     /// Where to begin; `-` reads URLs from standard input, one a line. With --spider they replace its seeds
     #[arg(value_name = "URL")]
@@ -122,9 +120,13 @@ pub struct Args {
     pub quiet: bool,
 }
 
+const ABOUT: &str = "\
+Crawls sites: owns the crawl, fetches through workers and stores through an itemsaver.
+
+Without workers and itemsaver of your own it runs both in this process. Without a URL and a spider it starts a practice site on this machine and crawls that, to show how a crawl looks.";
+
 const AFTER_HELP: &str = "\
-Times are written 400ms, 30s, 5min, 1h; sizes 500kB, 10MB. Every flag with a value can also be given as GOSSAMER_NAME in the
-environment (repeatable ones in --config only).
+Times are written 400ms, 30s, 5min, 1h; sizes 500kB, 10MB. Every flag with a value can also be given as GOSSAMER_NAME in the environment (repeatable ones in --config only).
 
 Exit codes: 0 the crawl is complete, or a budget ended it; 1 a URL or item was given up, or the crawl was cut short; 2 it could not start.
 
