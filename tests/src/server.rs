@@ -31,6 +31,12 @@ impl Server {
         (0..count).map(|_| Server::worker()).collect()
     }
 
+    /// So many workers that take so many jobs at a time: more than one of them holds must be shared.
+    pub fn workers_with_capacity(count: usize, capacity: usize) -> Vec<Server> {
+        let worker = || Server::listening(Program::new("worker").arg(format!("--capacity={capacity}")), 0);
+        (0..count).map(|_| worker()).collect()
+    }
+
     /// An itemsaver on a free port that stores in this file.
     pub fn itemsaver(store: &Path) -> Server {
         Server::itemsaver_on(0, store)

@@ -130,7 +130,8 @@ const SMOOTHING: Duration = Duration::from_secs(5);
 impl Rate {
     fn update(&mut self, snapshot: &Snapshot) -> f64 {
         let now = (snapshot.elapsed, snapshot.pages);
-        let Some((then, pages)) = self.last.replace(now) else {
+        let last = self.last.replace(now);
+        let Some((then, pages)) = last.filter(|_| snapshot.elapsed > SMOOTHING) else {
             self.average = snapshot.pages as f64 / snapshot.elapsed.as_secs_f64().max(0.001);
             return self.average;
         };
@@ -187,8 +188,9 @@ mod tests {
     #[test]
     fn the_rate_follows_and_falls_when_nothing_happens() {
         let mut rate = Rate::default();
-        assert_eq!(rate.update(&snapshot(2, 20)), 10.0);
-        assert!((rate.update(&snapshot(4, 40)) - 10.0).abs() < 1e-9);
-        assert!(rate.update(&snapshot(24, 40)) < 0.5);
+        assert_eq!(rate.update(&snapshot(1, 0)), 0.0);
+        assert_eq!(rate.update(&snapshot(4, 40)), 10.0);
+        assert!((rate.update(&snapshot(6, 60)) - 10.0).abs() < 1e-9);
+        assert!(rate.update(&snapshot(26, 60)) < 0.5);
     }
 }

@@ -174,6 +174,7 @@ impl Engine {
 
     fn waiting_for_hosts(&self, now: Instant, hosts: usize) -> String {
         let soonest = self.scheduler.soonest().map_or(Duration::ZERO, |time| time.saturating_duration_since(now));
-        format!("the clocks of {hosts} hosts, the first in {:.1} s (see --delay; sites in trouble wait longer)", soonest.as_secs_f32())
+        let clocks = if hosts == 1 { "the clock of 1 host".to_owned() } else { format!("the clocks of {hosts} hosts, the first") };
+        format!("{clocks} in {:.1} s (see --delay; a site in trouble waits longer)", soonest.as_secs_f32())
     }
 }
