@@ -15,7 +15,7 @@ use crate::url::CrawlUrl;
 pub const MAX_LINKS: usize = 50_000;
 
 /// What a link or an item takes on the wire beyond its texts: field names, lengths, the key.
-pub const WIRE_OVERHEAD: usize = 128;
+pub const WIRE_OVERHEAD: usize = 64;
 
 /// Most bytes of a page's links together: URLs, parser names and arguments, and [`WIRE_OVERHEAD`] for each.
 pub const MAX_LINK_BYTES: usize = 8 * 1024 * 1024;

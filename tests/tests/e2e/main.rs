@@ -1,0 +1,24 @@
+//! End-to-end tests: the real programs against sites of our own, by property. What a single crate can show alone is tested there.
+
+#![allow(clippy::unwrap_used, reason = "this is a test program, helpers included")]
+
+/// Every page once, every item once, whatever the processes are: nothing is killed here.
+mod exactness;
+
+/// Processes are killed, frozen, drained and late: nothing is lost, and nothing is stored twice.
+mod failures;
+
+/// Every way in which a site can misbehave, and the exact end of each URL.
+mod misbehaviour;
+
+/// Limits that the user sets on a crawl: pages, items, time, pace, scope, memory.
+mod budgets;
+
+/// Signals to the engine, and what they leave behind.
+mod interrupt;
+
+/// A real documentation site, compared with an independent walk of its files.
+mod documentation_site;
+
+/// Every command of the README.
+mod readme;
