@@ -81,7 +81,7 @@ pub struct Ended {
     pub ledger: Ledger,
     /// Why it ended before its frontier was empty; none: it is complete.
     pub stopped_by: Option<StopReason>,
-    /// URLs given up, the first [`DEAD_LETTERS`].
+    /// URLs given up, the first thousand.
     pub dead: Vec<DeadLetter>,
     /// Why items were rejected, with how many.
     pub rejected_by_reason: BTreeMap<String, u64>,
