@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
@@ -47,24 +48,36 @@ impl Pool {
         Ok(Pool { work })
     }
 
-    /// Runs some work. Work whose caller has gone before it began is not run.
+    /// Runs some work. Work whose caller has gone before it began is not run. Work that takes long looks at the flag it is given: it is
+    /// set once the caller is gone.
     ///
     /// # Errors
     /// [`ParseError::Panicked`] with what the panic said.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ParseError> {
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce(Arc<AtomicBool>) -> T + Send + 'static) -> Result<T, ParseError> {
         let (answer, result) = oneshot::channel();
+        let caller = Caller(Arc::default());
+        let abandoned = Arc::clone(&caller.0);
         let work = move || {
             if answer.is_closed() {
                 return;
             }
             // What the work leaves half done is its own: it takes all it uses by value.
-            let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| ParseError::Panicked(message(panic.as_ref())));
+            let result = catch_unwind(AssertUnwindSafe(|| work(abandoned))).map_err(|panic| ParseError::Panicked(message(panic.as_ref())));
             // A caller that has gone meanwhile wants no answer.
             let _ = answer.send(result);
         };
         let gone = || ParseError::Panicked("the parsing threads are gone".to_owned());
         self.work.send(Box::new(work)).await.map_err(|_| gone())?;
         result.await.map_err(|_| gone())?
+    }
+}
+
+/// Whoever waits for work; says so when it does not any more.
+struct Caller(Arc<AtomicBool>);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -84,15 +97,34 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_answer_and_the_thread_lives_on() {
         let pool = pool(1);
-        let panicked = pool.run(|| -> u8 { panic!("at page {}", 7) }).await;
+        let panicked = pool.run(|_| -> u8 { panic!("at page {}", 7) }).await;
         assert_eq!(panicked, Err(ParseError::Panicked("at page 7".into())));
-        assert_eq!(pool.run(|| 5).await, Ok(5));
+        assert_eq!(pool.run(|_| 5).await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn work_learns_that_its_caller_is_gone() {
+        let pool = pool(1);
+        let (begun, begins) = oneshot::channel();
+        let (proceed, proceeds) = oneshot::channel();
+        let (told, tells) = oneshot::channel();
+        let work = pool.run(move |abandoned| {
+            begun.send(abandoned.load(Ordering::Relaxed)).unwrap();
+            proceeds.blocking_recv().unwrap();
+            told.send(abandoned.load(Ordering::Relaxed)).unwrap();
+        });
+        tokio::select! {
+            _ = work => panic!("the work waits for what comes after"),
+            before = begins => assert_eq!(before, Ok(false)),
+        }
+        proceed.send(()).unwrap();
+        assert_eq!(tells.await, Ok(true));
     }
 
     #[tokio::test]
     async fn work_beyond_the_threads_waits_and_all_of_it_is_done() {
         let pool = pool(2);
-        let work = (0..100u32).map(|n| pool.run(move || n * 2));
+        let work = (0..100u32).map(|n| pool.run(move |_| n * 2));
         let results: Vec<u32> = futures::future::join_all(work).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(results, (0..100).map(|n| n * 2).collect::<Vec<_>>());
     }

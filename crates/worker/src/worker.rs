@@ -13,7 +13,7 @@ use rpcsupport::WorkerHandler;
 use crate::config::Config;
 use crate::decode::decode;
 use crate::fetch::{Ended, Fetched, Fetcher};
-use crate::parse::{FetchedPage, Parse, ParseError, Parsed, Registry, SpiderParser};
+use crate::parse::{Allowance, FetchedPage, Parse, ParseError, Parsed, Registry, SpiderParser};
 use crate::pool::Pool;
 use crate::spiders::{Spiders, compile};
 use crate::ticks::Ticks;
@@ -57,7 +57,7 @@ impl Worker {
             return Ok(());
         }
         let registry = self.inner.registry.clone();
-        let spider = self.inner.pool.run(move || compile(&file, &registry.names())).await??;
+        let spider = self.inner.pool.run(move |_| compile(&file, &registry.names())).await??;
         self.inner.spiders.keep(spider);
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Worker {
         tracing::debug!(url = %job.url, status = facts.status, bytes = facts.bytes, millis = facts.millis, "fetched");
         let fetched = fetched?;
         let url = job.url.clone();
-        let parsed = self.inner.pool.run(move || parse(&job, &fetched, parser.as_ref())).await;
+        let parsed = self.inner.pool.run(move |abandoned| parse(&job, &fetched, parser.as_ref(), Allowance::begin(abandoned))).await;
         parsed.and_then(|parsed| parsed).map_err(|error| {
             tracing::debug!(%url, %error, "not parsed");
             Ended::Failed(error.into())
@@ -109,10 +109,11 @@ impl Worker {
     }
 }
 
-fn parse(job: &Job, fetched: &Fetched, parser: &dyn Parse) -> Result<Page, ParseError> {
+fn parse(job: &Job, fetched: &Fetched, parser: &dyn Parse, allowance: Allowance) -> Result<Page, ParseError> {
     let (text, encoding) = decode(&fetched.body, Some(&fetched.content_type), job.url.host_str());
     tracing::trace!(url = %job.url, encoding = encoding.name(), "decoded");
-    let page = FetchedPage::new(&job.url, fetched.status, &fetched.headers, &fetched.body, &text).with_key(job.key);
+    let page =
+        FetchedPage::new(&job.url, fetched.status, &fetched.headers, &fetched.body, &text).with_key(job.key).with_allowance(allowance);
     parser.parse(&page, &job.parser.args).map(Parsed::into_page)
 }
 

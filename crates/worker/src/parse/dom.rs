@@ -10,6 +10,7 @@ use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeBuilderO
 use html5ever::{Attribute, ParseOpts, QualName, parse_document};
 use scraper::{ElementRef, Html, HtmlTreeSink, Node};
 
+use super::Allowance;
 use super::ParseError;
 use super::feed::in_pieces;
 use super::text::Collapsed;
@@ -21,6 +22,10 @@ pub(crate) const MAX_DEPTH: usize = 1_024;
 /// Most elements of a page; they take about 200 bytes each.
 pub(crate) const MAX_ELEMENTS: u64 = 300_000;
 
+/// Most of what a page's tree is made of, all together: elements, attributes, comments, processing instructions and runs of text. The
+/// smallest take three bytes of a page and more than 100 of memory.
+pub(crate) const MAX_NODES: u64 = 1_000_000;
+
 /// How much is parsed between two looks at the limits. A kilobyte can open 340 elements, or make the parser repeat up to
 /// [`MAX_DEPTH`] open formatting elements 250 times.
 const PIECE: usize = 1024;
@@ -28,15 +33,15 @@ const PIECE: usize = 1024;
 /// Parses a page as a browser without scripts does.
 ///
 /// # Errors
-/// [`ParseError::TooComplex`] past [`MAX_DEPTH`], [`MAX_ELEMENTS`] or the longest time for one tag.
-pub(crate) fn parse(text: &str) -> Result<Html, ParseError> {
-    let sink =
-        Watched { inner: HtmlTreeSink::new(Html::new_document()), steps: Cell::new(0), elements: Cell::new(0), last: Cell::new(None) };
+/// [`ParseError::TooComplex`] past [`MAX_DEPTH`], [`MAX_ELEMENTS`], [`MAX_NODES`], or the longest time for one tag or the page.
+pub(crate) fn parse(text: &str, allowance: &Allowance) -> Result<Html, ParseError> {
+    let sink = Watched::new();
     let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
     let parser = parse_document(sink, ParseOpts { tree_builder, ..ParseOpts::default() });
     let parser = std::cell::RefCell::new(parser);
     in_pieces(
         text,
+        allowance,
         PIECE,
         |piece| parser.borrow_mut().process(piece),
         || parser.borrow().tokenizer.sink.sink.steps.get(),
@@ -111,16 +116,41 @@ pub(crate) fn separates(name: &str) -> bool {
 struct Watched {
     inner: HtmlTreeSink,
     steps: Cell<u64>,
+    nodes: Cell<u64>,
     elements: Cell<u64>,
     last: Cell<Option<NodeId>>,
 }
 
 impl Watched {
+    fn new() -> Watched {
+        Watched {
+            inner: HtmlTreeSink::new(Html::new_document()),
+            steps: Cell::new(0),
+            nodes: Cell::new(0),
+            elements: Cell::new(0),
+            last: Cell::new(None),
+        }
+    }
+
     fn step(&self) {
         self.steps.set(self.steps.get() + 1);
     }
 
+    fn count(&self, nodes: usize) {
+        self.nodes.set(self.nodes.get() + nodes as u64);
+    }
+
+    /// A run of text is no node of its own before it is put somewhere.
+    fn count_text(&self, child: &NodeOrText<NodeId>) {
+        if matches!(child, NodeOrText::AppendText(_)) {
+            self.count(1);
+        }
+    }
+
     fn check(&self) -> Result<(), ParseError> {
+        if self.nodes.get() > MAX_NODES {
+            return Err(ParseError::TooComplex(format!("more than {MAX_NODES} elements, attributes, comments and texts")));
+        }
         if self.elements.get() > MAX_ELEMENTS {
             return Err(ParseError::TooComplex(format!("more than {MAX_ELEMENTS} elements")));
         }
@@ -143,9 +173,8 @@ impl TreeSink for Watched {
         self.inner.finish()
     }
 
-    fn parse_error(&self, _: Cow<'static, str>) {
-        self.step();
-    }
+    // No step: a repeated attribute is an error in the middle of a tag.
+    fn parse_error(&self, _: Cow<'static, str>) {}
 
     fn get_document(&self) -> NodeId {
         self.inner.get_document()
@@ -158,6 +187,7 @@ impl TreeSink for Watched {
     fn create_element(&self, name: QualName, attrs: Vec<Attribute>, flags: ElementFlags) -> NodeId {
         self.step();
         self.elements.set(self.elements.get() + 1);
+        self.count(1 + attrs.len());
         let id = self.inner.create_element(name, attrs, flags);
         self.last.set(Some(id));
         id
@@ -165,21 +195,25 @@ impl TreeSink for Watched {
 
     fn create_comment(&self, text: StrTendril) -> NodeId {
         self.step();
+        self.count(1);
         self.inner.create_comment(text)
     }
 
     fn create_pi(&self, target: StrTendril, data: StrTendril) -> NodeId {
         self.step();
+        self.count(1);
         self.inner.create_pi(target, data)
     }
 
     fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {
         self.step();
+        self.count_text(&child);
         self.inner.append(parent, child);
     }
 
     fn append_based_on_parent_node(&self, element: &NodeId, previous: &NodeId, child: NodeOrText<NodeId>) {
         self.step();
+        self.count_text(&child);
         self.inner.append_based_on_parent_node(element, previous, child);
     }
 
@@ -207,11 +241,13 @@ impl TreeSink for Watched {
 
     fn append_before_sibling(&self, sibling: &NodeId, new_node: NodeOrText<NodeId>) {
         self.step();
+        self.count_text(&new_node);
         self.inner.append_before_sibling(sibling, new_node);
     }
 
     fn add_attrs_if_missing(&self, target: &NodeId, attrs: Vec<Attribute>) {
         self.step();
+        self.count(attrs.len());
         self.inner.add_attrs_if_missing(target, attrs);
     }
 
@@ -235,6 +271,10 @@ mod tests {
     use super::*;
     use scraper::Selector;
 
+    fn parse(html: &str) -> Result<Html, ParseError> {
+        super::parse(html, &Allowance::default())
+    }
+
     fn complexity(html: &str) -> String {
         parse(html).err().map(|error| error.to_string()).unwrap_or_default()
     }
@@ -247,6 +287,33 @@ mod tests {
         assert!(complexity(&"<br>".repeat(400_000)).contains("elements"));
         let formatting: String = (0..500).map(|n| format!("<b a{n}>")).collect();
         assert!(!complexity(&format!("{formatting}{}", "<p>x".repeat(2_000_000))).is_empty());
+    }
+
+    #[test]
+    fn an_attribute_that_is_repeated_is_no_progress() {
+        let parser = std::cell::RefCell::new(parse_document(Watched::new(), ParseOpts::default()));
+        parser.borrow_mut().process("<p>".into());
+        let steps = || parser.borrow().tokenizer.sink.sink.steps.get();
+        let before = steps();
+        parser.borrow_mut().process("<p a=1 a=2 a=3 a=4 b b b ".into());
+        assert_eq!(steps(), before);
+    }
+
+    #[test]
+    fn all_that_a_tree_is_made_of_counts() {
+        let count = |html: &str| {
+            let mut parser = parse_document(Watched::new(), ParseOpts::default());
+            parser.process(html.into());
+            parser.tokenizer.sink.sink.nodes.get()
+        };
+        // A page without anything has html, head and body once something comes.
+        let empty = count("<!doctype html><p></p>");
+        assert_eq!(count("<!doctype html><p a b=1></p>"), empty + 2);
+        assert_eq!(count("<!doctype html><p><!--a--><!--b--></p>"), empty + 2);
+        assert_eq!(count("<!doctype html><p><?a></p>"), empty + 1);
+        assert_eq!(count("<!doctype html><p>a<!--b-->c</p>"), empty + 3);
+        assert_eq!(count("<!doctype html><p><table>a<tr></table></p>") - count("<!doctype html><p><table><tr></table></p>"), 1);
+        assert!(complexity(&"<!>".repeat(1_100_000)).contains("more than 1000000"));
     }
 
     #[test]

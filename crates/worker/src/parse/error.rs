@@ -12,7 +12,7 @@ pub enum ParseError {
     /// An argument is missing, unknown or has a value that cannot be used.
     #[error("{0}")]
     InvalidArg(String),
-    /// The page is deeper or has more elements than is parsed.
+    /// The page is deeper or larger than is parsed, or takes longer.
     #[error("{0}")]
     TooComplex(String),
     /// The parser's own reason.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use html5ever::tendril::StrTendril;
 use tokio::time::Instant;
 
+use super::Allowance;
 use super::ParseError;
 
 /// Longest that a single tag may take. The tokenizer compares each attribute with all before it, so a tag of a million attributes
@@ -13,9 +14,11 @@ const LONGEST_TAG: Duration = Duration::from_secs(2);
 
 /// Passes a text on in pieces of about `size` bytes, each with a check before the next.
 ///
-/// `progress` tells how many tokens came so far; it may be called often.
+/// `progress` tells how many tokens came so far; it may be called often. Parse errors are no progress: a repeated attribute is one, and
+/// comes in the middle of a tag.
 pub(crate) fn in_pieces(
     text: &str,
+    allowance: &Allowance,
     size: usize,
     mut pass: impl FnMut(StrTendril),
     progress: impl Fn() -> u64,
@@ -39,6 +42,22 @@ pub(crate) fn in_pieces(
             return Err(ParseError::TooComplex(format!("a tag takes longer than {} s to read", LONGEST_TAG.as_secs())));
         }
         check()?;
+        allowance.check()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_whose_time_is_up_or_whose_caller_is_gone_is_read_no_further() {
+        let abandoned = Allowance::begin(std::sync::Arc::new(true.into()));
+        for allowance in [Allowance::spent(), abandoned] {
+            let mut passed = 0;
+            let result = in_pieces(&"x".repeat(100), &allowance, 10, |_| passed += 1, || 0, || Ok(()));
+            assert_eq!((result.is_err(), passed), (true, 1));
+        }
+    }
 }

@@ -7,6 +7,7 @@ use model::{CrawlUrl, DedupKey, UrlError};
 use scraper::Html;
 use url::Url;
 
+use super::Allowance;
 use super::{ParseError, dom, scan};
 
 /// A page that was fetched and decoded. What takes work to know (its tree, its base address) is worked out when first asked for.
@@ -18,14 +19,35 @@ pub struct FetchedPage<'a> {
     headers: &'a HeaderMap,
     bytes: &'a [u8],
     text: &'a str,
+    allowance: Allowance,
     base: OnceCell<Url>,
     html: OnceCell<Result<Html, ParseError>>,
 }
 
 impl<'a> FetchedPage<'a> {
-    /// A page with its address, answer and text; `bytes` is the body before decoding.
+    /// A page with its address, answer and text; `bytes` is the body before decoding. The time it may be read begins: 5 s.
     pub fn new(url: &'a CrawlUrl, status: u16, headers: &'a HeaderMap, bytes: &'a [u8], text: &'a str) -> FetchedPage<'a> {
-        FetchedPage { url, key: url.dedup_key(), status, headers, bytes, text, base: OnceCell::new(), html: OnceCell::new() }
+        FetchedPage {
+            url,
+            key: url.dedup_key(),
+            status,
+            headers,
+            bytes,
+            text,
+            allowance: Allowance::default(),
+            base: OnceCell::new(),
+            html: OnceCell::new(),
+        }
+    }
+
+    /// The same with what reading it may cost.
+    pub(crate) fn with_allowance(self, allowance: Allowance) -> FetchedPage<'a> {
+        FetchedPage { allowance, ..self }
+    }
+
+    /// What reading it may still cost.
+    pub(crate) fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// The same with the key of its request, where it is known.
@@ -66,9 +88,10 @@ impl<'a> FetchedPage<'a> {
     /// The page as a tree.
     ///
     /// # Errors
-    /// [`ParseError::TooComplex`] for a page deeper than 1,024 elements or with more than 300,000.
+    /// [`ParseError::TooComplex`] for a page deeper than 1,024 elements, with more than 300,000, with more than 1,000,000
+    /// elements, attributes, comments and texts, or that takes longer than 5 s to read.
     pub fn html(&self) -> Result<&Html, ParseError> {
-        self.html.get_or_init(|| dom::parse(self.text)).as_ref().map_err(Clone::clone)
+        self.html.get_or_init(|| dom::parse(self.text, &self.allowance)).as_ref().map_err(Clone::clone)
     }
 
     /// What relative addresses are relative to: the page's address, or its `<base href>`.
@@ -78,7 +101,7 @@ impl<'a> FetchedPage<'a> {
             if !mentions_base(self.text) {
                 return own;
             }
-            let named = scan::scan(self.text).ok().and_then(|scan| scan.base);
+            let named = scan::scan(self.text, &self.allowance).ok().and_then(|scan| scan.base);
             based(own, named.as_deref())
         })
     }

@@ -3,6 +3,7 @@
 //! Pure and synchronous: what a parser sees is all in [`FetchedPage`], what it finds all in [`Parsed`]. A parser knows no network, no
 //! clock and no other page.
 
+mod allowance;
 mod dom;
 mod error;
 mod feed;
@@ -18,6 +19,7 @@ mod nil_parser;
 mod page_parser;
 mod spider_parser;
 
+pub(crate) use allowance::Allowance;
 pub use error::ParseError;
 pub use fetched_page::FetchedPage;
 pub use parsed::Parsed;

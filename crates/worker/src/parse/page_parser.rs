@@ -80,7 +80,7 @@ impl Wanted {
 impl Parse for PageParser {
     fn parse(&self, page: &FetchedPage<'_>, args: &Args) -> Result<Parsed, ParseError> {
         let wanted = Wanted::of(args)?;
-        let scan = scan(page.text())?;
+        let scan = scan(page.text(), page.allowance())?;
         let base = based(page.url().to_url(), scan.base.as_deref());
         let mut parsed = Parsed::with_base(page, base.clone());
         let same = ParserRef { name: PAGE_PARSER.to_owned(), args: args.clone() };

@@ -12,6 +12,7 @@ use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use html5ever::{LocalName, local_name};
 
+use super::Allowance;
 use super::ParseError;
 use super::feed::in_pieces;
 use super::text::{Collapsed, collapse};
@@ -37,15 +38,15 @@ const MAX_FOREIGN: usize = 256;
 /// Reads a page.
 ///
 /// # Errors
-/// [`ParseError::TooComplex`] when one tag takes too long.
-pub(crate) fn scan(text: &str) -> Result<Scan, ParseError> {
+/// [`ParseError::TooComplex`] when one tag or the whole takes too long.
+pub(crate) fn scan(text: &str, allowance: &Allowance) -> Result<Scan, ParseError> {
     let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
     let input = BufferQueue::default();
     let feed = |piece| {
         input.push_back(piece);
         while !matches!(tokenizer.feed(&input), html5ever::TokenizerResult::Done) {}
     };
-    in_pieces(text, PIECE, feed, || tokenizer.sink.tokens.get(), || Ok(()))?;
+    in_pieces(text, allowance, PIECE, feed, || tokenizer.sink.tokens.get(), || Ok(()))?;
     tokenizer.end();
     Ok(tokenizer.sink.finish())
 }
@@ -168,7 +169,9 @@ impl TokenSink for Sink {
     type Handle = ();
 
     fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
-        self.tokens.set(self.tokens.get() + 1);
+        if !matches!(token, Token::ParseError(_)) {
+            self.tokens.set(self.tokens.get() + 1);
+        }
         match token {
             Token::TagToken(tag) if tag.kind == TagKind::StartTag => return self.start(&tag),
             Token::TagToken(tag) => self.end(&tag),
@@ -295,6 +298,10 @@ mod tests {
     use proptest::prelude::*;
     use scraper::Selector;
 
+    fn scan(html: &str) -> Result<Scan, ParseError> {
+        super::scan(html, &Allowance::default())
+    }
+
     fn links(html: &str) -> Vec<String> {
         scan(html).unwrap().links.iter().map(|link| link.to_string()).collect()
     }
@@ -344,6 +351,15 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_that_is_repeated_is_no_progress() {
+        let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
+        let input = BufferQueue::default();
+        input.push_back("<p a=1 a=2 a=3 a=4 b b b ".into());
+        let _ = tokenizer.feed(&input);
+        assert_eq!(tokenizer.sink.tokens.get(), 0);
+    }
+
+    #[test]
     fn depth_costs_nothing() {
         let deep = format!("{}<a href=1>{}", "<div>".repeat(1_000_000), "</div>".repeat(1_000_000));
         assert_eq!(links(&deep), ["1"]);
@@ -361,7 +377,7 @@ mod tests {
             ]), 0..40),
         ) {
             let html = format!("<!doctype html><head><title>t</title></head><body>{}", pieces.concat());
-            let tree = dom::parse(&html).unwrap();
+            let tree = dom::parse(&html, &Allowance::default()).unwrap();
             let selector = Selector::parse("a[href], area[href]").unwrap();
             let of_tree: Vec<&str> = tree.select(&selector).map(|element| element.attr("href").unwrap()).collect();
             let mut of_tree_distinct = of_tree.clone();

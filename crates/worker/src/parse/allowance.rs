@@ -1,0 +1,93 @@
+//! What reading one page may cost.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ParseError;
+
+/// Longest that reading a page may take. An engine waits about 10 s beyond the fetch for the answer, so half of that is time enough
+/// for any ordinary page (which takes milliseconds) and leaves room for pages that wait for a thread.
+pub(crate) const LONGEST_PARSE: Duration = Duration::from_secs(5);
+
+/// Most bytes of text that are gathered from a page's tree, over all rules: nested elements make rules read the same text again and
+/// again, and 64 MiB are many times what any page within the limits has.
+pub(crate) const MAX_TEXT_VISITED: u64 = 64 * 1024 * 1024;
+
+/// How much longer one page may be read. Whoever reads in a loop asks [`Allowance::check`] in it: a thread cannot be stopped from outside.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    deadline: Instant,
+    abandoned: Arc<AtomicBool>,
+    text: Cell<u64>,
+}
+
+impl Allowance {
+    /// A whole allowance, from now on. It ends early when nobody waits for the result any more, which the flag says.
+    pub(crate) fn begin(abandoned: Arc<AtomicBool>) -> Allowance {
+        Allowance { deadline: Instant::now() + LONGEST_PARSE, abandoned, text: Cell::new(0) }
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`ParseError::TooComplex`] past [`LONGEST_PARSE`]; [`ParseError::Failed`], which nobody reads, when the caller is gone.
+    pub(crate) fn check(&self) -> Result<(), ParseError> {
+        if self.abandoned.load(Ordering::Relaxed) {
+            return Err(ParseError::Failed("nobody waits for the page any more".to_owned()));
+        }
+        if Instant::now() >= self.deadline {
+            return Err(ParseError::TooComplex(format!("takes longer than {} s to read", LONGEST_PARSE.as_secs())));
+        }
+        Ok(())
+    }
+
+    /// Counts text that is gathered.
+    ///
+    /// # Errors
+    /// [`ParseError::TooComplex`] past [`MAX_TEXT_VISITED`].
+    pub(crate) fn visit(&self, text: &str) -> Result<(), ParseError> {
+        self.text.set(self.text.get() + text.len() as u64);
+        if self.text.get() > MAX_TEXT_VISITED {
+            let mebibytes = MAX_TEXT_VISITED / (1024 * 1024);
+            return Err(ParseError::TooComplex(format!("its rules read more than {mebibytes} MiB of text")));
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn spent() -> Allowance {
+        Allowance { deadline: Instant::now(), ..Allowance::default() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn visited(&self) -> u64 {
+        self.text.get()
+    }
+}
+
+impl Default for Allowance {
+    fn default() -> Allowance {
+        Allowance::begin(Arc::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allowance_ends_with_its_time_its_text_and_its_caller() {
+        let allowance = Allowance::default();
+        assert_eq!(allowance.check(), Ok(()));
+        allowance.abandoned.store(true, Ordering::Relaxed);
+        assert!(matches!(allowance.check(), Err(ParseError::Failed(_))));
+        assert!(matches!(Allowance::spent().check(), Err(ParseError::TooComplex(_))));
+        let mebibyte = "x".repeat(1024 * 1024);
+        let visits = (0..100).take_while(|_| allowance.visit(&mebibyte).is_ok()).count();
+        assert_eq!((visits, allowance.visited()), (64, 65 * 1024 * 1024));
+    }
+}
