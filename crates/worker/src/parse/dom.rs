@@ -53,12 +53,23 @@ pub(crate) fn parse(text: &str, allowance: &Allowance) -> Result<Html, ParseErro
 
 /// The text of an element as a person reads it: what block elements and line breaks separate is separated, scripts and styles are
 /// left out.
-pub(crate) fn text_of(element: ElementRef<'_>) -> String {
-    text_without(element, |_| false)
+///
+/// # Errors
+/// [`ParseError::TooComplex`] when the page's rules have gathered too much text.
+pub(crate) fn text_of(element: ElementRef<'_>, allowance: &Allowance) -> Result<String, ParseError> {
+    text_without(element, allowance, |_| false)
 }
 
 /// The same without the elements below it that are left out.
-pub(crate) fn text_without(element: ElementRef<'_>, left_out: impl Fn(ElementRef<'_>) -> bool) -> String {
+///
+/// # Errors
+/// As [`text_of`].
+pub(crate) fn text_without(
+    element: ElementRef<'_>,
+    allowance: &Allowance,
+    left_out: impl Fn(ElementRef<'_>) -> bool,
+) -> Result<String, ParseError> {
+    allowance.check()?;
     let mut text = Collapsed::default();
     let mut inside_left_out = 0usize;
     for edge in element.traverse() {
@@ -67,7 +78,10 @@ pub(crate) fn text_without(element: ElementRef<'_>, left_out: impl Fn(ElementRef
             Edge::Close(node) => (false, node),
         };
         match node.value() {
-            Node::Text(more) if opens && inside_left_out == 0 => text.push(more),
+            Node::Text(more) if opens && inside_left_out == 0 => {
+                allowance.visit(more)?;
+                text.push(more);
+            }
             Node::Element(inner) => {
                 if separates(inner.name()) {
                     text.separate();
@@ -85,7 +99,7 @@ pub(crate) fn text_without(element: ElementRef<'_>, left_out: impl Fn(ElementRef
             _ => {}
         }
     }
-    text.finish()
+    Ok(text.finish())
 }
 
 /// Whether what stands before and after an element's edge are different words.
@@ -336,6 +350,6 @@ mod tests {
     #[test]
     fn text_is_separated_where_a_person_sees_a_gap() {
         let html = parse("<div><p>a<b>b</b></p><p>c<br>d</p><script>e</script></div>").unwrap();
-        assert_eq!(text_of(html.root_element()), "ab c d");
+        assert_eq!(text_of(html.root_element(), &Allowance::default()).unwrap(), "ab c d");
     }
 }

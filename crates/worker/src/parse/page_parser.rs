@@ -1,5 +1,6 @@
 //! The built-in parser `page`: what a page says about itself, and all its links.
 
+use model::outcome::{MAX_ITEM_BYTES, MAX_LINKS};
 use model::parser::PAGE_PARSER;
 use model::{Args, ItemId, ParserRef};
 use scraper::{ElementRef, Html, Selector};
@@ -8,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::fetched_page::{based, resolve};
 use super::scan::scan;
-use super::{FetchedPage, Parse, ParseError, Parsed, dom};
+use super::{Allowance, FetchedPage, Parse, ParseError, Parsed, dom};
 
 /// Reads any HTML page: one item of type `page`, and every link of an `a` or `area` followed with the same parser and arguments.
 ///
@@ -16,8 +17,11 @@ use super::{FetchedPage, Parse, ParseError, Parsed, dom};
 /// to what is no page.
 ///
 /// Arguments: `follow` (`all`, or `none` for no links), `text`, `headings` and `links`, each `true` or `false`, which add the main text, the
-/// headings and the addresses of all links to the item.
+/// headings and the addresses of all links to the item; of the latter as many as fit, the others counted as links cut.
 pub(crate) struct PageParser;
+
+/// Most bytes of the addresses in `link_urls`: with them the item must still be small enough to be sent.
+const MAX_LINK_URL_BYTES: usize = MAX_ITEM_BYTES / 2;
 
 /// The payload of a `page` item, in the order of its fields.
 #[derive(Serialize)]
@@ -86,12 +90,18 @@ impl Parse for PageParser {
         let same = ParserRef { name: PAGE_PARSER.to_owned(), args: args.clone() };
         let mut links = 0;
         let mut link_urls = wanted.links.then(Vec::new);
+        let mut link_bytes = 0;
         for href in &scan.links {
             match resolve(&base, href) {
                 Ok(url) => {
                     links += 1;
                     if let Some(urls) = &mut link_urls {
-                        urls.push(url.to_string());
+                        link_bytes += url.as_str().len();
+                        if urls.len() < MAX_LINKS && link_bytes <= MAX_LINK_URL_BYTES {
+                            urls.push(url.to_string());
+                        } else {
+                            parsed.cut_link();
+                        }
                     }
                     if !wanted.follow_none {
                         parsed.follow_url(url, &same);
@@ -110,8 +120,8 @@ impl Parse for PageParser {
             bytes: page.bytes().len(),
             links,
             content_hash: format!("{:032x}", xxh3_128(page.bytes())),
-            text: if wanted.text { Some(main_text(page.html()?)) } else { None },
-            headings: if wanted.headings { Some(headings(page.html()?)) } else { None },
+            text: if wanted.text { Some(main_text(page.html()?, page.allowance())?) } else { None },
+            headings: if wanted.headings { Some(headings(page.html()?, page.allowance())?) } else { None },
             link_urls,
         };
         parsed.item(PAGE_PARSER, ItemId::given(page.key().to_string()), &payload)?;
@@ -120,7 +130,7 @@ impl Parse for PageParser {
 }
 
 /// The text of the page's `main`, else of its only `article`, else of its body without navigation, header, footer, asides and forms.
-fn main_text(html: &Html) -> String {
+fn main_text(html: &Html, allowance: &Allowance) -> Result<String, ParseError> {
     let first = |css: &str| {
         let selector = Selector::parse(css).expect("the selector is a constant");
         let mut found = html.select(&selector);
@@ -130,15 +140,28 @@ fn main_text(html: &Html) -> String {
         }
     };
     if let Some(main) = first("main, [role=main]").or_else(|| first("article")) {
-        return dom::text_of(main);
+        return dom::text_of(main, allowance);
     }
     let aside = Selector::parse("nav, header, footer, aside, form, noscript, title").expect("the selector is a constant");
-    dom::text_without(html.root_element(), |element: ElementRef<'_>| aside.matches(&element))
+    dom::text_without(html.root_element(), allowance, |element: ElementRef<'_>| aside.matches(&element))
 }
 
-fn headings(html: &Html) -> Vec<String> {
+fn headings(html: &Html, allowance: &Allowance) -> Result<Vec<String>, ParseError> {
     let selector = Selector::parse("h1, h2, h3, h4, h5, h6").expect("the selector is a constant");
-    html.select(&selector).map(dom::text_of).filter(|text| !text.is_empty()).collect()
+    let mut headings = Vec::new();
+    let mut bytes = 0;
+    for heading in html.select(&selector) {
+        let text = dom::text_of(heading, allowance)?;
+        bytes += text.len();
+        if !text.is_empty() {
+            headings.push(text);
+        }
+        if bytes > MAX_ITEM_BYTES {
+            // The item is too large to be sent anyway.
+            break;
+        }
+    }
+    Ok(headings)
 }
 
 #[cfg(test)]
@@ -151,9 +174,13 @@ mod tests {
         <nav>N</nav><h1>H <i>1</i></h1><p>P</p><a href=x>X</a><a href=x#1>X</a><a href=mailto:y>Y</a><footer>F</footer>";
 
     fn parse(args: &[(&str, &str)]) -> Result<Page, ParseError> {
+        parse_html(HTML, args)
+    }
+
+    fn parse_html(html: &str, args: &[(&str, &str)]) -> Result<Page, ParseError> {
         let (url, headers) = (CrawlUrl::parse("http://h/d/p").unwrap(), HeaderMap::new());
         let args = args.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let page = FetchedPage::new(&url, 200, &headers, HTML.as_bytes(), HTML);
+        let page = FetchedPage::new(&url, 200, &headers, html.as_bytes(), html);
         PageParser.parse(&page, &args).map(Parsed::into_page)
     }
 
@@ -180,6 +207,16 @@ mod tests {
         assert!(page.items[0].payload.as_str().ends_with(added), "{:?}", page.items[0].payload);
         assert_eq!(page.links[0].parser.args.len(), 3);
         assert_eq!(parse(&[("follow", "none")]).unwrap().links, []);
+    }
+
+    #[test]
+    fn an_item_with_more_links_than_fit_is_kept_with_those_that_fit() {
+        let args = [("links", "true"), ("follow", "none")];
+        let urls = |page: &Page| page.items[0].payload.as_str().matches("http://h/x").count();
+        let long = parse_html(&format!("<a href=/x{}>", "y".repeat(7_990)).repeat(600), &args).unwrap();
+        assert_eq!((urls(&long), long.cut.links), (MAX_LINK_URL_BYTES / 8_000, 600 - (MAX_LINK_URL_BYTES / 8_000) as u64));
+        let many = parse_html(&"<a href=/x>".repeat(MAX_LINKS + 3), &args).unwrap();
+        assert_eq!((urls(&many), many.cut.links, many.cut.items), (MAX_LINKS, 3, 0));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use model::outcome::{Cut, MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD};
+use model::outcome::{MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD};
 use model::{CrawlUrl, DedupKey, Item, ItemId, Link, Page, ParserRef, PayloadJson, UrlError};
 use serde::Serialize;
 use url::Url;
@@ -128,9 +128,19 @@ impl Parsed {
         self.page
     }
 
-    /// What was left out so far.
-    pub fn cut(&self) -> Cut {
-        self.page.cut
+    /// Counts a link for which there is no room.
+    pub(crate) fn cut_link(&mut self) {
+        self.page.cut.links += 1;
+    }
+
+    /// Counts an item for which there is no room.
+    pub(crate) fn cut_item(&mut self) {
+        self.page.cut.items += 1;
+    }
+
+    /// How many items were left out for their size.
+    pub(crate) fn cut_items(&self) -> u64 {
+        self.page.cut.items
     }
 
     fn hash(&self, parser: &ParserRef) -> u64 {
@@ -145,6 +155,7 @@ impl Parsed {
 mod tests {
     use super::*;
     use http::HeaderMap;
+    use model::outcome::Cut;
 
     fn parsed_on(url: &str, work: impl FnOnce(&mut Parsed)) -> Page {
         let (url, headers) = (CrawlUrl::parse(url).unwrap(), HeaderMap::new());

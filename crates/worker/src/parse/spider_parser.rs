@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use model::outcome::MAX_ITEM_BYTES;
 use model::{Args, CrawlUrl, ItemId, ParserRef};
 use scraper::{ElementRef, Html, Selector};
 use serde::ser::SerializeMap;
@@ -58,27 +59,33 @@ struct Place<'r> {
 
 impl<'r> Reading<'r, '_> {
     fn links(&mut self, rule: &LinkRule) -> Result<(), ParseError> {
+        let allowance = self.page.allowance();
         match &rule.source {
             LinkSource::Css { selector, attr } => {
                 for element in self.page.html()?.select(selector) {
+                    allowance.check()?;
                     if let Some(href) = element.attr(attr) {
                         self.link(rule, href, |source| match source {
-                            ArgSource::Text => Some(dom::text_of(element)),
-                            ArgSource::Attr(name) => Some(element.attr(name).map(collapse).unwrap_or_default()),
-                            _ => None,
-                        });
+                            ArgSource::Text => dom::text_of(element, allowance).map(Some),
+                            ArgSource::Attr(name) => Ok(Some(element.attr(name).map(collapse).unwrap_or_default())),
+                            _ => Ok(None),
+                        })?;
                     }
                 }
             }
             LinkSource::Html(pattern) => {
                 for captures in pattern.regex().captures_iter(self.page.text()) {
+                    allowance.check()?;
                     let Some(href) = pattern.pick(&captures) else { continue };
-                    let group = |number: usize| captures.get(number).map(|group| of_html(group.as_str())).unwrap_or_default();
-                    self.link(rule, &of_attribute(href), |source| match source {
-                        ArgSource::Text => Some(group(captures.len() - 1)),
-                        ArgSource::Group(number) => Some(group(*number)),
-                        _ => None,
-                    });
+                    let group = |number: usize| match captures.get(number) {
+                        Some(group) => of_html(group.as_str(), allowance).map(Some),
+                        None => Ok(Some(String::new())),
+                    };
+                    self.link(rule, &of_attribute(href, allowance)?, |source| match source {
+                        ArgSource::Text => group(captures.len() - 1),
+                        ArgSource::Group(number) => group(*number),
+                        _ => Ok(None),
+                    })?;
                 }
             }
         }
@@ -86,7 +93,12 @@ impl<'r> Reading<'r, '_> {
     }
 
     /// Follows one link; `own` gives the arguments that come from the link itself.
-    fn link(&mut self, rule: &LinkRule, href: &str, own: impl Fn(&ArgSource) -> Option<String>) {
+    fn link(
+        &mut self,
+        rule: &LinkRule,
+        href: &str,
+        own: impl Fn(&ArgSource) -> Result<Option<String>, ParseError>,
+    ) -> Result<(), ParseError> {
         let url = match self.page.resolve(href) {
             Ok(url) => url,
             Err(error) => {
@@ -94,13 +106,13 @@ impl<'r> Reading<'r, '_> {
                 if rule.url.is_none() {
                     self.parsed.refuse(&error);
                 }
-                return;
+                return Ok(());
             }
         };
         let captures = match &rule.url {
             Some(regex) => match regex.captures(url.as_str()) {
                 Some(captures) => Some(captures),
-                None => return,
+                None => return Ok(()),
             },
             None => None,
         };
@@ -113,7 +125,7 @@ impl<'r> Reading<'r, '_> {
                 }
                 ArgSource::Const(value) => Some(value.clone()),
                 ArgSource::Arg(name) => self.args.get(name).cloned(),
-                ArgSource::Text | ArgSource::Attr(_) | ArgSource::Group(_) => own(source),
+                ArgSource::Text | ArgSource::Attr(_) | ArgSource::Group(_) => own(source)?,
             };
             if let Some(value) = value {
                 parser.args.insert(name.clone(), value);
@@ -121,6 +133,7 @@ impl<'r> Reading<'r, '_> {
         }
         drop(captures);
         self.parsed.follow_url(url, &parser);
+        Ok(())
     }
 
     fn items(&mut self, rule: &ItemRule) -> Result<(), ParseError> {
@@ -132,7 +145,14 @@ impl<'r> Reading<'r, '_> {
         match &rule.each {
             None => self.item(rule, Place { element: None, html: &OnceCell::new() }),
             Some(each) => {
+                let cut_before = self.parsed.cut_items();
                 for element in self.page.html()?.select(each) {
+                    self.page.allowance().check()?;
+                    if self.parsed.cut_items() > cut_before {
+                        // What does not fit need not be read to be counted.
+                        self.parsed.cut_item();
+                        continue;
+                    }
                     self.item(rule, Place { element: Some(element), html: &OnceCell::new() })?;
                 }
                 Ok(())
@@ -188,29 +208,45 @@ impl<'r> Reading<'r, '_> {
 
     /// What a source finds: the first text, or every text for a list. Empty texts are not found, except where existence is the question.
     fn texts(&self, source: &Source, conversion: Conversion, place: Place<'_>) -> Result<Vec<String>, ParseError> {
-        let limit = if conversion == Conversion::List { usize::MAX } else { 1 };
+        let allowance = self.page.allowance();
+        let list = conversion == Conversion::List;
         let keep = |text: &String| !text.is_empty() || conversion == Conversion::Bool;
         let one = |text: Option<String>| Vec::from_iter(text.filter(keep));
         Ok(match source {
             Source::Css { selector, attr, pattern } => {
                 let read = |element: ElementRef<'_>| {
+                    allowance.check()?;
                     let text = match attr {
-                        Some(attr) => element.attr(attr).map(collapse)?,
-                        None => dom::text_of(element),
+                        Some(attr) => {
+                            let Some(value) = element.attr(attr) else { return Ok(None) };
+                            allowance.visit(value)?;
+                            collapse(value)
+                        }
+                        None => dom::text_of(element, allowance)?,
                     };
-                    match pattern {
+                    Ok(match pattern {
                         Some(pattern) => pattern.find(&text).map(collapse),
                         None => Some(text),
-                    }
+                    })
                 };
-                self.elements(selector.as_ref(), place)?.filter_map(read).filter(keep).take(limit).collect()
+                first_or_all(self.elements(selector.as_ref(), place)?.map(read), list, keep)?
             }
             Source::Html(pattern) => {
                 let html = match place.element {
-                    Some(element) => place.html.get_or_init(|| element.html()),
+                    Some(element) => {
+                        if place.html.get().is_none() {
+                            allowance.visit(place.html.get_or_init(|| element.html()))?;
+                        }
+                        place.html.get_or_init(|| element.html())
+                    }
                     None => self.page.text(),
                 };
-                if limit == 1 { one(pattern.find(html).map(of_html)) } else { pattern.find_all(html).map(of_html).filter(keep).collect() }
+                if list {
+                    let read = |found| allowance.check().and_then(|()| of_html(found, allowance)).map(Some);
+                    first_or_all(pattern.find_all(html).map(read), list, keep)?
+                } else {
+                    one(pattern.find(html).map(|found| of_html(found, allowance)).transpose()?)
+                }
             }
             Source::Url(pattern) => one(pattern.find(self.page.url().as_str()).map(str::to_owned)),
             Source::Arg(name) => one(self.args.get(name).cloned()),
@@ -232,6 +268,25 @@ impl<'r> Reading<'r, '_> {
             (None, element) => Box::new(element.into_iter()),
         })
     }
+}
+
+/// The first text that is kept, or all for a list. A list stops growing when it is too large to be sent: its item will be cut.
+fn first_or_all(
+    texts: impl Iterator<Item = Result<Option<String>, ParseError>>,
+    list: bool,
+    keep: impl Fn(&String) -> bool,
+) -> Result<Vec<String>, ParseError> {
+    let mut all = Vec::new();
+    let mut bytes = 0;
+    for text in texts {
+        let Some(text) = text?.filter(&keep) else { continue };
+        bytes += text.len();
+        all.push(text);
+        if !list || bytes > MAX_ITEM_BYTES {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 fn text(value: Value) -> Option<String> {
@@ -272,12 +327,18 @@ mod tests {
         <script>{"id": "x&lt;9"}</script>"#;
 
     fn read(rules: &str, args: &[(&str, &str)]) -> Page {
+        read_html(HTML, rules, args).unwrap().0
+    }
+
+    /// What is found, and how many bytes of text were gathered for it.
+    fn read_html(html: &str, rules: &str, args: &[(&str, &str)]) -> Result<(Page, u64), ParseError> {
         let text = format!("name = \"t\"\n[parsers.p]\n{rules}\n");
         let spider = Arc::new(Spider::parse(&text, &["page"]).unwrap_or_else(|errors| panic!("{errors}")));
         let (url, headers) = (CrawlUrl::parse("http://h/a/7.html").unwrap(), HeaderMap::new());
         let args = args.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let page = FetchedPage::new(&url, 200, &headers, HTML.as_bytes(), HTML);
-        SpiderParser::new(&spider, "p").unwrap().parse(&page, &args).unwrap().into_page()
+        let page = FetchedPage::new(&url, 200, &headers, html.as_bytes(), html);
+        let parsed = SpiderParser::new(&spider, "p").unwrap().parse(&page, &args)?;
+        Ok((parsed.into_page(), page.allowance().visited()))
     }
 
     fn field(rule: &str, args: &[(&str, &str)]) -> String {
@@ -348,6 +409,33 @@ mod tests {
         assert!(!none("fields = { a = { arg = 'a' } }"));
         assert!(none("when = 'video'\nfields.a = 'h1'"));
         assert!(!none("when = 'script'\nfields.a = 'h1'"));
+    }
+
+    #[test]
+    fn nested_elements_cannot_make_rules_read_a_page_over_and_over() {
+        let nested = format!("{}{}", "<div>".repeat(400), "x".repeat(1024 * 1024));
+        for rules in [
+            "links = [{ css = 'div', attr = 'class', parser = 'p', args = { t = 'text' } }]",
+            "[[parsers.p.items]]\ntype = 't'\nfields.x = { css = 'div', regex = '([0-9])' }",
+            "[[parsers.p.items]]\ntype = 't'\neach = 'div'\nfields.x = { css = ':scope', regex = '([0-9])' }",
+            "[[parsers.p.items]]\ntype = 't'\neach = 'div'\nfields.x = { regex = '([0-9])' }",
+        ] {
+            let html = if rules.starts_with("links") { nested.replace("<div>", "<div class=a>") } else { nested.clone() };
+            let error = read_html(&html, rules, &[]).unwrap_err();
+            assert_eq!(error, ParseError::TooComplex("its rules read more than 64 MiB of text".into()), "{rules}");
+        }
+    }
+
+    #[test]
+    fn a_list_and_items_stop_where_they_no_longer_fit() {
+        let nested = format!("{}{}", "<div>".repeat(40), "x".repeat(1024 * 1024));
+        let mebibytes = |visited: u64| visited / 1024 / 1024;
+        let list = "[[parsers.p.items]]\ntype = 't'\nfields.x = { css = 'div', as = 'list' }";
+        let (page, visited) = read_html(&nested, list, &[]).unwrap();
+        assert_eq!((page.items.len(), page.cut.items, mebibytes(visited)), (0, 1, 9));
+        let each = "[[parsers.p.items]]\ntype = 't'\neach = 'div'\nfields.x = ':scope'";
+        let (page, visited) = read_html(&nested, each, &[]).unwrap();
+        assert_eq!((page.items.len(), page.cut.items, mebibytes(visited)), (7, 33, 8));
     }
 
     #[test]

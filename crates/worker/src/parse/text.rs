@@ -1,11 +1,16 @@
 //! Text as a person reads it: white space collapsed, entities decoded.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use html5ever::buffer_queue::BufferQueue;
-use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
+
+use super::feed::in_pieces;
+use super::{Allowance, ParseError};
+
+/// How much is read between two looks at the clock.
+const PIECE: usize = 16 * 1024;
 
 /// Builds text in which every run of white space is one space, without any at its ends.
 #[derive(Debug, Default)]
@@ -49,33 +54,48 @@ pub(crate) fn collapse(text: &str) -> String {
 }
 
 /// The text of a piece of HTML: entities decoded, tags and comments taken out, white space collapsed.
-pub(crate) fn of_html(html: &str) -> String {
+///
+/// # Errors
+/// [`ParseError::TooComplex`] when one tag or the whole page takes too long.
+pub(crate) fn of_html(html: &str, allowance: &Allowance) -> Result<String, ParseError> {
+    allowance.visit(html)?;
     if !html.contains(['&', '<']) {
-        return collapse(html);
+        return Ok(collapse(html));
     }
-    let sink = Texts::default();
     let input = BufferQueue::default();
-    input.push_back(StrTendril::from_slice(html));
-    let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
-    let _ = tokenizer.feed(&input);
+    let tokenizer = Tokenizer::new(Texts::default(), TokenizerOpts::default());
+    let feed = |piece| {
+        input.push_back(piece);
+        while !matches!(tokenizer.feed(&input), html5ever::TokenizerResult::Done) {}
+    };
+    in_pieces(html, allowance, PIECE, feed, || tokenizer.sink.tokens.get(), || Ok(()))?;
     tokenizer.end();
-    tokenizer.sink.0.into_inner().finish()
+    Ok(tokenizer.sink.text.into_inner().finish())
 }
 
 /// An attribute's value as HTML writes it, decoded.
-pub(crate) fn of_attribute(value: &str) -> Cow<'_, str> {
-    if value.contains('&') { Cow::Owned(of_html(&value.replace('<', "&lt;"))) } else { Cow::Borrowed(value) }
+///
+/// # Errors
+/// As [`of_html`].
+pub(crate) fn of_attribute<'v>(value: &'v str, allowance: &Allowance) -> Result<Cow<'v, str>, ParseError> {
+    if value.contains('&') { of_html(&value.replace('<', "&lt;"), allowance).map(Cow::Owned) } else { Ok(Cow::Borrowed(value)) }
 }
 
 #[derive(Default)]
-struct Texts(RefCell<Collapsed>);
+struct Texts {
+    text: RefCell<Collapsed>,
+    tokens: Cell<u64>,
+}
 
 impl TokenSink for Texts {
     type Handle = ();
 
     fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
+        if !matches!(token, Token::ParseError(_)) {
+            self.tokens.set(self.tokens.get() + 1);
+        }
         match token {
-            Token::CharacterTokens(text) => self.0.borrow_mut().push(&text),
+            Token::CharacterTokens(text) => self.text.borrow_mut().push(&text),
             Token::DoctypeToken(_)
             | Token::TagToken(_)
             | Token::CommentToken(_)
@@ -94,6 +114,7 @@ mod tests {
 
     #[test]
     fn html_becomes_the_text_a_person_reads() {
+        let allowance = Allowance::default();
         for (html, text) in [
             (" a  b\n", "a b"),
             ("IT &amp; 互联网", "IT & 互联网"),
@@ -103,10 +124,17 @@ mod tests {
             ("", ""),
             ("<br>", ""),
         ] {
-            assert_eq!(of_html(html), text, "{html:?}");
+            assert_eq!(of_html(html, &allowance).unwrap(), text, "{html:?}");
         }
-        assert_eq!(of_attribute("/a?b=1&amp;c=2"), "/a?b=1&c=2");
-        assert_eq!(of_attribute("/a?b=<x>&amp;c"), "/a?b=<x>&c");
+        assert_eq!(of_attribute("/a?b=1&amp;c=2", &allowance).unwrap(), "/a?b=1&c=2");
+        assert_eq!(of_attribute("/a?b=<x>&amp;c", &allowance).unwrap(), "/a?b=<x>&c");
+    }
+
+    #[test]
+    fn html_is_read_no_longer_than_its_page_may_be() {
+        assert!(matches!(of_html("<p>x", &Allowance::spent()), Err(ParseError::TooComplex(_))));
+        let long = format!("{}<b>&amp;</b>", "x &lt; ".repeat(PIECE));
+        assert!(of_html(&long, &Allowance::default()).unwrap().ends_with("x < &"));
     }
 
     proptest! {
