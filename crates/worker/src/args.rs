@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "JOBS", env = "GOSSAMER_WORKER_CAPACITY", help_heading = "Work")]
     capacity: Option<String>,
 
-    /// Fetches per second of this worker at most, such as 10 or 0.5 [default: as fast as jobs come]. Lowers the capacity to 5 seconds' worth.
+    /// Fetches per second of this worker at most, such as 10 or 0.5, at least 0.2 [default: as fast as jobs come]. Lowers the capacity to 5 seconds' worth.
     #[arg(long, value_name = "N", env = "GOSSAMER_WORKER_QPS", help_heading = "Work")]
     qps: Option<String>,
 
@@ -73,6 +73,10 @@ pub(crate) struct Command {
 }
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(40);
+
+/// Slowest rate: the capacity is 5 s worth of jobs and never less than one, so at a slower rate a job would wait for its moment longer
+/// than its engine waits for it.
+const SLOWEST_QPS: f64 = 0.2;
 const MIB: u64 = 1024 * 1024;
 
 impl Args {
@@ -93,9 +97,9 @@ impl Args {
             note("capacity", text, "a number of jobs, at least 1");
             None
         });
-        let qps = checked(self.qps.as_deref(), |text| text.parse::<f64>().ok().filter(|qps| qps.is_finite() && *qps >= 0.001));
+        let qps = checked(self.qps.as_deref(), |text| text.parse::<f64>().ok().filter(|qps| qps.is_finite() && *qps >= SLOWEST_QPS));
         let qps = qps.unwrap_or_else(|text| {
-            note("qps", text, "fetches per second, at least 0.001; leave it out for no limit");
+            note("qps", text, "fetches per second, at least 0.2 (one in 5 s); leave it out for no limit");
             None
         });
         let threads =
@@ -181,6 +185,14 @@ mod tests {
         assert!(wrong[0].starts_with("must specify a port"));
         assert_eq!(check(&["--port", "90000"]).unwrap_err(), ["--port 90000: expected a port, 1 to 65535"]);
         assert!(wrong.iter().any(|sentence| sentence.starts_with("--grace 30: expected a duration with its unit")));
+    }
+
+    #[test]
+    fn a_rate_at_which_jobs_would_wait_for_too_long_is_refused() {
+        let expected = "--qps 0.19: expected fetches per second, at least 0.2 (one in 5 s); leave it out for no limit";
+        assert_eq!(check(&["--port", "1", "--qps", "0.19"]).unwrap_err(), [expected]);
+        let config = check(&["--port", "1", "--qps", "0.2"]).unwrap().config;
+        assert_eq!((config.qps, config.announced().get()), (Some(0.2), 1));
     }
 
     #[test]

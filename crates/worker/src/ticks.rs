@@ -1,8 +1,8 @@
 //! A rate of fetches, for the whole worker.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// Hands out moments, evenly spaced. One that nobody took is not made up for.
@@ -18,17 +18,21 @@ impl Ticks {
         Ticks { interval: Duration::from_secs_f64(1.0 / rate), next: Mutex::new(None) }
     }
 
-    /// Waits for the next free moment. Callers are served in the order they came.
+    /// Waits for the next free moment. Callers are served in the order they came; one that gives up waiting takes no moment.
     pub(crate) async fn tick(&self) {
-        sleep_until(self.take(Instant::now())).await;
-    }
-
-    fn take(&self, now: Instant) -> Instant {
-        let mut next = self.next.lock().expect("no holder of this lock panics");
-        let moment = next.map_or(now, |next| next.max(now));
+        // A caller that queued while a moment passed may still have it: timers are late, and that must not lower the rate.
+        let came = Instant::now();
+        // Held while waiting: the lock's queue is the order of callers, and only who reached its moment has taken it.
+        let mut next = self.next.lock().await;
+        let moment = free_from(*next, came);
+        sleep_until(moment).await;
         *next = Some(moment + self.interval);
-        moment
     }
+}
+
+/// The first moment that is free for a caller.
+fn free_from(next: Option<Instant>, came: Instant) -> Instant {
+    next.map_or(came, |next| next.max(came))
 }
 
 #[cfg(test)]
@@ -36,11 +40,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_evenly_spaced_and_idle_ones_are_lost() {
-        let ticks = Ticks::per_second(10.0);
+    fn a_moment_that_is_past_is_lost_to_those_who_come_later() {
         let start = Instant::now();
         let after = |millis: u64| start + Duration::from_millis(millis);
-        assert_eq!([ticks.take(start), ticks.take(start), ticks.take(start)], [after(0), after(100), after(200)]);
-        assert_eq!([ticks.take(after(1000)), ticks.take(after(1001))], [after(1000), after(1100)]);
+        assert_eq!(free_from(None, start), start);
+        assert_eq!(free_from(Some(after(100)), start), after(100));
+        assert_eq!(free_from(Some(after(100)), after(1000)), after(1000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn moments_are_evenly_spaced_and_idle_ones_are_lost() {
+        let ticks = Ticks::per_second(10.0);
+        let start = Instant::now();
+        let moment = async || {
+            ticks.tick().await;
+            start.elapsed().as_millis()
+        };
+        assert_eq!(futures::join!(moment(), moment(), moment()), (0, 100, 200));
+        sleep_until(start + Duration::from_secs(1)).await;
+        assert_eq!(futures::join!(moment(), moment()), (1000, 1100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gives_up_waiting_takes_no_moment() {
+        let ticks = Ticks::per_second(0.5);
+        let start = Instant::now();
+        ticks.tick().await;
+        for _ in 0..10 {
+            assert!(futures::poll!(std::pin::pin!(ticks.tick())).is_pending());
+        }
+        ticks.tick().await;
+        assert_eq!(start.elapsed().as_secs(), 2);
     }
 }
