@@ -42,8 +42,16 @@ impl Crawl {
     /// # Panics
     /// When there is no place for temporary files.
     pub fn new() -> Crawl {
+        Crawl::in_state(Path::new("state"))
+    }
+
+    /// A crawl of nothing yet that keeps its state where the test says, so that another one can go on from there.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    pub fn in_state(state: &Path) -> Crawl {
         let folder = tempfile::tempdir().expect("there is a place for temporary files");
-        let program = Program::new("engine").within(folder.path()).args(["--state", "state", "--report", "report.json"]);
+        let program = Program::new("engine").within(folder.path()).arg("--state").arg(state).args(["--report", "report.json"]);
         Crawl { folder, program }
     }
 

@@ -8,6 +8,8 @@ use serde::Deserialize;
 /// What `engine --report` writes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Report {
+    /// Times the crawl was begun again.
+    pub restarts: u64,
     /// Nothing is queued any more.
     pub complete: bool,
     /// The counters add up.

@@ -1,16 +1,13 @@
 //! A crawl from start to end: read what is needed, reach everybody, run the engine, report.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use futures::FutureExt;
 use model::hello::{CrawlIdentity, Hello, Role};
-use model::{CrawlName, RunId};
 use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver, dial_worker};
-use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -20,9 +17,10 @@ use crate::config::{Config, SeedSource, Workers};
 use crate::embedded::{self, EmbeddedSaver};
 use crate::engine::{Channels, Engine, EngineError};
 use crate::event::{EVENTS, Event};
-use crate::frontier::MemoryFrontier;
+use crate::frontier::CrawlRecord;
+use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
-use crate::output::{Output, OutputSource};
+use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
 use crate::pool::member::{self, WorkerSource};
 use crate::practice::{self, PracticeSite};
 use crate::progress::{self, Screen, Show, Snapshot};
@@ -30,6 +28,7 @@ use crate::report::{Places, Report};
 use crate::request_loop::{self, JobTemplate};
 use crate::saver::{self, Saver, SaverIdentity, SaverSource};
 use crate::scheduler::Scheduler;
+use crate::state::{Beginning, CrawlToOpen, OpenedFrontier, StateDir};
 
 /// Pause between two tries to reach the itemsaver at start.
 const REDIAL: Duration = Duration::from_millis(200);
@@ -75,22 +74,44 @@ pub async fn run(args: &Args, screen: Screen) -> Result<Done, StartError> {
     };
     let source = seed_source(args, practice.as_ref())?;
     let config = Config::build(args, source).map_err(StartError::Mistakes)?;
-    announce(&config, practice.as_ref());
+    let mut config = config;
     let state = StateDir::open(config.state.as_deref())?;
-    let hello = Hello::new(Role::Engine, Some(identity(&config.crawl)));
+    let wanted = CrawlToOpen { crawl: &config.crawl, spider: config.spider.as_ref().map(|loaded| &loaded.file.hash), fresh: config.fresh };
+    let opened = state.open_frontier(&wanted, &|name| config.has_parser(name))?;
+    let resume_output_at = resume_output(&config, &opened)?;
+    announce(&config, &opened, practice.as_ref());
+    for site in &opened.record.sites {
+        config.scope.add_site(site.clone());
+    }
+    config.engine.resumed = opened.beginning == Beginning::Resumed;
+    config.engine.versions = opened.record.versions;
+    let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
+    let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
     let stored = Stored::open(&config, &state, &hello).await?;
-    let done = crawl(&config, stored, hello, started, screen).await?;
-    drop(practice);
+    let done = crawl(&config, Start { stored, opened, resume_output_at, hello, started, screen }).await?;
+    drop((practice, state));
     Ok(done)
 }
 
+/// Everything that was made ready.
+struct Start {
+    stored: Stored,
+    opened: OpenedFrontier,
+    resume_output_at: Option<u64>,
+    hello: Hello,
+    started: Instant,
+    screen: Screen,
+}
+
 /// The work between the start and the report.
-async fn crawl(config: &Config, stored: Stored, hello: Hello, started: Instant, screen: Screen) -> anyhow::Result<Done> {
+async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
+    let Start { stored, opened, resume_output_at, hello, started, screen } = start;
+    let OpenedFrontier { frontier, record, .. } = opened;
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (dispatches, dispatch_queue) = async_channel::bounded(config.engine.worker_count);
     let (pages, page_queue) = mpsc::channel(config.engine.page_permits);
     let (progress, snapshots) = watch::channel(Snapshot::default());
-    let output = start_output(config, event_sender.clone())?;
+    let output = start_output(config, resume_output_at, event_sender.clone())?;
     let show = if config.verbosity < 0 { Show::Nothing } else { Show::Auto };
     let shown = tokio::spawn(progress::show(snapshots, show, screen));
 
@@ -120,8 +141,8 @@ async fn crawl(config: &Config, stored: Stored, hello: Hello, started: Instant, 
 
     let channels = Channels { dispatches, pages, events, progress };
     let scheduler = Scheduler::new(config.hosts.clone());
-    let frontier = Box::new(MemoryFrontier::new());
-    let engine = Engine::new(config.engine.clone(), config.scope.clone(), frontier, scheduler, names, channels, started);
+    let (settings, scope) = (config.engine.clone(), config.scope.clone());
+    let engine = Engine::new(settings, scope, frontier, scheduler, names, channels, started);
     let ended = engine.run(config.seeds.clone(), rpcsupport::process::shutdown_signal).await;
     let elapsed = started.elapsed();
 
@@ -137,14 +158,19 @@ async fn crawl(config: &Config, stored: Stored, hello: Hello, started: Instant, 
         tracing::error!("the store did not close in time; what it has acknowledged is safe");
     }
     let _ = shown.await;
-    let ended = ended?;
+    let (ended, mut frontier) = ended?;
     if ended.abandoned > 0 {
         tracing::warn!(in_flight = ended.abandoned, "ended at once: these pages were cut off");
     }
-    let report = Report::new(config.crawl.to_string(), ended, &config.engine.budgets, elapsed);
+    let report = Report::new(config.crawl.to_string(), record.restarts(), ended, &config.engine.budgets, elapsed);
     let written =
         config.report.as_ref().map(|path| report.write(path).with_context(|| format!("cannot write the report {}", path.display())));
-    Ok(Done { report, places, report_problem: written.and_then(Result::err) })
+    let report_problem = written.and_then(Result::err);
+    // Only now: killed before, the next start finds nothing queued, writes the report and ends.
+    if report.complete && report_problem.is_none() {
+        frontier.complete().context("the crawl is complete, but that could not be noted")?;
+    }
+    Ok(Done { report, places, report_problem })
 }
 
 /// What the command line names, with its files read.
@@ -172,14 +198,21 @@ fn seed_source(args: &Args, practice: Option<&PracticeSite>) -> anyhow::Result<S
 }
 
 /// The effective configuration, as the first lines a person reads.
-fn announce(config: &Config, practice: Option<&PracticeSite>) {
+fn announce(config: &Config, opened: &OpenedFrontier, practice: Option<&PracticeSite>) {
     let Config { crawl, seeds, engine, hosts, .. } = config;
     if let Some(site) = practice {
         tracing::info!("no URL and no spider: crawling the practice site at {}", site.base());
     }
     let first = seeds.first().map(|seed| seed.url.to_string()).unwrap_or_default();
     let others = if seeds.len() > 1 { format!(" and {} more", seeds.len() - 1) } else { String::new() };
-    tracing::info!("crawl {crawl} from {first}{others}; a crawl cut short starts again in this version");
+    let UrlCounts { done, queued, .. } = opened.record.ledger.urls;
+    match opened.beginning {
+        Beginning::New => tracing::info!("crawl {crawl} from {first}{others}"),
+        Beginning::Resumed => {
+            tracing::info!("crawl {crawl} goes on where it was cut short: {done} URLs done, {queued} queued; --fresh begins anew");
+        }
+        Beginning::Again => tracing::info!("crawl {crawl} was complete: beginning a new one from {first}{others}, over the same items"),
+    }
     let workers = match &config.workers {
         Workers::Embedded => "in this process".to_owned(),
         Workers::Hosts(hosts) => hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -202,39 +235,41 @@ fn announce(config: &Config, practice: Option<&PracticeSite>) {
     }
 }
 
-/// The folder a crawl keeps things in, kept as long as this value where it is temporary.
-enum StateDir {
-    Kept(PathBuf),
-    Throwaway(TempDir),
+/// Where the items of an embedded itemsaver are.
+fn places(state: &StateDir) -> Places {
+    if !state.is_kept() {
+        return Places { items: "the output alone (--state DIR keeps them too)".to_owned(), export: None };
+    }
+    let store = format!("sqlite:{}", state.items().display());
+    Places { export: Some(format!("itemsaver export --store '{store}' --format jsonl -o items.jsonl")), items: store }
 }
 
-impl StateDir {
-    fn open(path: Option<&Path>) -> anyhow::Result<StateDir> {
-        match path {
-            Some(path) => {
-                std::fs::create_dir_all(path).with_context(|| format!("cannot make the state directory {}", path.display()))?;
-                Ok(StateDir::Kept(path.to_owned()))
-            }
-            None => Ok(StateDir::Throwaway(tempfile::tempdir().context("cannot make a temporary state directory")?)),
+/// The length at which `-o` is continued; none: it is begun anew.
+fn resume_output(config: &Config, opened: &OpenedFrontier) -> Result<Option<u64>, StartError> {
+    let Some(OutputConfig { target: OutputTarget::File(path), .. }) = &config.output else { return Ok(None) };
+    let name = path.display().to_string();
+    let mistake = |sentence: String| -> Result<(), StartError> { Err(StartError::Mistakes(vec![sentence])) };
+    if let (Beginning::Resumed, Some(mark)) = (opened.beginning, &opened.record.output)
+        && mark.file == name
+    {
+        let length = path.metadata().map_or(0, |metadata| metadata.len());
+        if length < mark.bytes {
+            return mistake(format!(
+                "--output {name} has {length} bytes, but {} were written before the crawl was cut short: put the file back, or begin anew with --fresh",
+                mark.bytes
+            ))
+            .map(|()| None);
         }
+        return Ok(Some(mark.bytes));
     }
-
-    fn items(&self) -> PathBuf {
-        match self {
-            StateDir::Kept(path) => path.join("items.db"),
-            StateDir::Throwaway(folder) => folder.path().join("items.db"),
-        }
+    let own = opened.written_before.as_ref() == Some(&name);
+    if !config.overwrite && !own {
+        output::refuse_taken(path).or_else(mistake)?;
     }
-
-    fn places(&self) -> Places {
-        match self {
-            StateDir::Kept(_) => {
-                let store = format!("sqlite:{}", self.items().display());
-                Places { export: Some(format!("itemsaver export --store '{store}' --format jsonl -o items.jsonl")), items: store }
-            }
-            StateDir::Throwaway(_) => Places { items: "the output alone (--state DIR keeps them too)".to_owned(), export: None },
-        }
+    if opened.beginning == Beginning::Resumed && opened.record.ledger.items.saved > 0 {
+        tracing::warn!("--output {name} gets the items from here on; those before are in the store");
     }
+    Ok(None)
 }
 
 /// An itemsaver that was reached, and what it leaves behind.
@@ -252,7 +287,7 @@ impl Stored {
             None => {
                 let file = state.items();
                 let saver = EmbeddedSaver::open(&file).await.with_context(|| format!("cannot open {}", file.display()))?;
-                (saver.source(hello.clone()), Some(saver), state.places())
+                (saver.source(hello.clone()), Some(saver), places(state))
             }
             Some(host) => (itemsaver_source(host, hello), None, Places { items: format!("the itemsaver at {host}"), export: None }),
         };
@@ -319,15 +354,13 @@ fn worker_sources(config: &Config, hello: &Hello) -> anyhow::Result<Vec<WorkerSo
     Ok(hosts.iter().map(source).collect())
 }
 
-fn start_output(config: &Config, events: mpsc::Sender<Event>) -> anyhow::Result<Option<Output>> {
+fn start_output(config: &Config, resume_at: Option<u64>, events: mpsc::Sender<Event>) -> anyhow::Result<Option<Output>> {
     let Some(output) = &config.output else { return Ok(None) };
     let spider = config.spider.as_ref().map(|loaded| loaded.file.hash.clone());
     let source = OutputSource { crawl: config.crawl.clone(), spider };
-    Output::start(output, &config.schema(), source, events).with_context(|| format!("cannot open the output {}", output.target)).map(Some)
-}
-
-fn identity(crawl: &CrawlName) -> CrawlIdentity {
-    CrawlIdentity { crawl: crawl.clone(), run: RunId(rand::random()), epoch: 1 }
+    Output::start(output, resume_at, &config.schema(), source, events)
+        .with_context(|| format!("cannot open the output {}", output.target))
+        .map(Some)
 }
 
 fn saver_identity(config: &Config, hello: &Hello) -> SaverIdentity {

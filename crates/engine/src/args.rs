@@ -105,6 +105,9 @@ pub struct Args {
     /// Write the end report here, as JSON
     #[arg(long, value_name = "FILE", env = "GOSSAMER_REPORT", help_heading = "Results")]
     pub report: Option<String>,
+    /// Discard what an earlier start began, and begin anew; items that are stored stay
+    #[arg(long, help_heading = "Results")]
+    pub fresh: bool,
     /// Folder for what the crawl keeps [default: gossamer-state/NAME; with `-o -` a temporary one]
     #[arg(long, value_name = "DIR", env = "GOSSAMER_STATE", help_heading = "Results")]
     pub state: Option<String>,

@@ -1,5 +1,6 @@
 //! All that can wake the engine loop.
 
+use crate::frontier::OutputMark;
 use crate::output::OutputError;
 use crate::pool::member::WorkerEvent;
 use crate::request_loop::Finished;
@@ -11,7 +12,12 @@ pub enum Event {
     /// A dispatch ended.
     Finished(Box<Finished>),
     /// Pages are stored, and written to `-o`.
-    Saved(Vec<SavedPage>),
+    Saved {
+        /// The pages.
+        pages: Vec<SavedPage>,
+        /// How far `-o` is written, if it is a file.
+        output: Option<OutputMark>,
+    },
     /// A worker came or went.
     Worker(WorkerEvent),
     /// The itemsaver came or went.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the crawl knows of itself, counted at commit and nowhere else.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Requests by state.
     pub urls: UrlCounts,
@@ -24,7 +24,7 @@ pub struct Ledger {
 }
 
 /// Requests: discovered = done + dead + skipped + queued.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UrlCounts {
     /// Entered the frontier.
     pub discovered: u64,
@@ -39,7 +39,7 @@ pub struct UrlCounts {
 }
 
 /// Items: parsed = saved + rejected; stored = saved − collided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemCounts {
     /// Found by parsers on pages that are done.
     pub parsed: u64,

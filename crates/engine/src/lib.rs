@@ -44,4 +44,6 @@ pub mod report;
 pub mod embedded;
 pub mod practice;
 
+pub mod state;
+
 pub mod app;

@@ -5,8 +5,10 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use itemsaver::export::{CsvColumns, Header, ItemWriter};
 use model::save::ItemStatus;
@@ -16,6 +18,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::event::Event;
+use crate::frontier::OutputMark;
 use crate::saver::SavedPage;
 
 /// Batches that wait to be written: one is written while the next is saved.
@@ -101,27 +104,43 @@ impl OutputSender {
 
 impl Output {
     /// Opens the target and starts the thread. It forwards what it has written to `events` as saved, or an error, which is its last word.
+    /// A file is cut to `resume_at` and continued there; without, it is begun anew.
     ///
     /// # Errors
     /// When the target cannot be opened, as for a folder that does not exist.
-    pub fn start(config: &OutputConfig, schema: &[TypeSchema], source: OutputSource, events: mpsc::Sender<Event>) -> io::Result<Output> {
+    pub fn start(
+        config: &OutputConfig,
+        resume_at: Option<u64>,
+        schema: &[TypeSchema],
+        source: OutputSource,
+        events: mpsc::Sender<Event>,
+    ) -> io::Result<Output> {
         let out: Box<dyn Write + Send> = match &config.target {
             OutputTarget::Stdout => Box::new(io::stdout()),
             // What is there is replaced when there is something to replace it with: a crawl that cannot start leaves it alone.
             OutputTarget::File(path) => {
-                Box::new(Replacing { file: OpenOptions::new().write(true).create(true).truncate(false).open(path)?, begun: false })
+                let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+                Box::new(Replacing { file, cut_to: Some(resume_at.unwrap_or(0)) })
             }
         };
-        let out = BufWriter::with_capacity(256 * 1024, out);
+        let written = Arc::new(AtomicU64::new(resume_at.unwrap_or(0)));
+        let out = BufWriter::with_capacity(256 * 1024, Counting { out, written: Arc::clone(&written) });
+        let mark = match &config.target {
+            OutputTarget::Stdout => None,
+            OutputTarget::File(path) => Some((path.display().to_string(), written)),
+        };
         let writer = match config.format {
             OutputFormat::Jsonl => ItemWriter::jsonl(out),
-            OutputFormat::Csv => ItemWriter::csv(out, CsvColumns::of_schemas(schema), Header::Write)?,
+            OutputFormat::Csv => {
+                let header = if resume_at.is_some_and(|bytes| bytes > 0) { Header::AlreadyThere } else { Header::Write };
+                ItemWriter::csv(out, CsvColumns::of_schemas(schema), header)?
+            }
         };
         let (batches, receiver) = mpsc::channel(BATCHES);
         let (ending, ended) = oneshot::channel::<()>();
         std::thread::Builder::new().name("output".to_owned()).spawn(move || {
             let _ending = ending;
-            write_all(receiver, writer, &source, &events);
+            write_all(receiver, writer, &source, mark.as_ref(), &events);
         })?;
         Ok(Output { sender: OutputSender { batches }, ended })
     }
@@ -133,10 +152,29 @@ impl Output {
     }
 }
 
-/// A file whose old contents go when the first new ones come.
+/// Counts what is written through it. All of it happens on one thread; the count is shared for want of a way to the inside of a writer.
+struct Counting<W> {
+    out: W,
+    written: Arc<AtomicU64>,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.written.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A file that is cut when the first new lines come: what a killed crawl wrote after its last commit goes then, and of a file that is
+/// begun anew everything.
 struct Replacing {
     file: File,
-    begun: bool,
+    cut_to: Option<u64>,
 }
 
 impl Write for Replacing {
@@ -147,27 +185,42 @@ impl Write for Replacing {
 
     /// Called at the end of every crawl, so that one without items leaves an empty file.
     fn flush(&mut self) -> io::Result<()> {
-        if !std::mem::replace(&mut self.begun, true) && self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
+        if let Some(bytes) = self.cut_to.take()
+            && self.file.metadata()?.is_file()
+        {
+            self.file.set_len(bytes)?;
+            self.file.seek(SeekFrom::Start(bytes))?;
         }
         Ok(())
     }
 }
 
-/// Whether a file holds something already, so that a new crawl must not write over it unasked.
-pub fn is_taken(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)
+/// Refuses a file that holds something already: a new crawl must not write over it unasked.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn refuse_taken(path: &Path) -> Result<(), String> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {
+            Err(format!("--output {} is there already and not empty: add --overwrite to replace it", path.display()))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn write_all<W: Write>(
     mut batches: mpsc::Receiver<Vec<SavedPage>>,
     mut writer: ItemWriter<W>,
     source: &OutputSource,
+    mark: Option<&(String, Arc<AtomicU64>)>,
     events: &mpsc::Sender<Event>,
 ) {
     while let Some(pages) = batches.blocking_recv() {
         let event = match write(&mut writer, &pages, source) {
-            Ok(()) => Event::Saved(pages),
+            Ok(()) => {
+                let output = mark.map(|(file, written)| OutputMark { file: file.clone(), bytes: written.load(Ordering::Relaxed) });
+                Event::Saved { pages, output }
+            }
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Event::Output(OutputError::Closed),
             Err(error) => Event::Output(OutputError::Failed(error.to_string())),
         };

@@ -68,14 +68,14 @@ pub struct Places {
 
 impl Report {
     /// The report of a crawl that has ended.
-    pub fn new(crawl: String, ended: Ended, budgets: &Budgets, elapsed: Duration) -> Report {
+    pub fn new(crawl: String, restarts: u64, ended: Ended, budgets: &Budgets, elapsed: Duration) -> Report {
         let Ended { ledger, stopped_by, dead, rejected_by_reason, fetches, bytes, workers, abandoned: _ } = ended;
         Report {
             crawl,
             complete: ledger.urls.queued == 0,
             balanced: ledger.is_balanced(),
             stopped_by,
-            restarts: 0,
+            restarts,
             seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
             urls: ledger.urls,
             pages: ledger.pages,
@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn report(dead: u64) -> Report {
-        Report::new("c".into(), ended(dead), &Budgets::default(), Duration::from_secs(2))
+        Report::new("c".into(), 0, ended(dead), &Budgets::default(), Duration::from_secs(2))
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
     fn a_ledger_that_does_not_add_up_is_told_and_fails() {
         let mut ended = ended(0);
         ended.ledger.urls.done -= 1;
-        let report = Report::new("c".into(), ended, &Budgets::default(), Duration::from_secs(2));
+        let report = Report::new("c".into(), 0, ended, &Budgets::default(), Duration::from_secs(2));
         assert!(!report.is_success());
         assert!(report.screen(&Places { items: "x".into(), export: None }).contains("NOT BALANCED"));
     }

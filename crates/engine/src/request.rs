@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::{CrawlUrl, DedupKey, HostName, ParserRef};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// A URL to fetch once. Its identity is its key; all else is how it was found and what was tried.
@@ -27,7 +28,7 @@ pub struct Request {
 }
 
 /// The redirects behind a request.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RedirectChain {
     /// Keys of the requests that led here, the first one first.
     pub keys: Vec<DedupKey>,
@@ -38,7 +39,7 @@ pub struct RedirectChain {
 }
 
 /// A cookie set by a redirect, kept as long as the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainCookie {
     /// The host that set it.
     pub host: HostName,

@@ -119,7 +119,7 @@ impl Saver {
                 Ok(saved) => {
                     let told = match &self.output {
                         Some(output) => output.send(saved).await,
-                        None => self.events.send(Event::Saved(saved)).await.is_ok(),
+                        None => self.events.send(Event::Saved { pages: saved, output: None }).await.is_ok(),
                     };
                     if !told {
                         // The engine still sends until it has heard that the output ended: its pages stay where they are.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::CrawlUrl;
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 use spider::HostPattern;
 
 /// The rules. Pure: the same URL and depth get the same answer until a site is added.
@@ -25,7 +26,7 @@ pub struct UrlRules {
 }
 
 /// A host name and port; http and https on their default ports are one site.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Site {
     host: String,
     port: u16,

@@ -163,7 +163,7 @@ fn an_engine_given_nothing_crawls_the_whole_practice_site() {
     let exit = Program::new("engine").within(folder.path()).args(["--report", "report.json"]).run();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     let report = Report::read(&folder.path().join("report.json"));
-    let items = store::items(&folder.path().join("gossamer-state/zhenai/items.db"));
+    let items = store::items(&folder.path().join("gossamer-state/practice/items.db"));
     let base = items[0].url.split("/mock/").next().unwrap().to_owned();
     let people = Site::new(SiteConfig::practice()).unwrap().truth(&base).people.unwrap();
     assert_stored(&items, &people);

@@ -17,6 +17,9 @@ mod budgets;
 /// Signals to the engine, and what they leave behind.
 mod interrupt;
 
+/// Crawls that are cut short and go on: killed engines, budgets, changed scope and spiders.
+mod resume;
+
 /// A real documentation site, compared with an independent walk of its files.
 mod documentation_site;
 

@@ -29,6 +29,7 @@ use crate::request::Request;
 use crate::retry::RetryPolicy;
 use crate::scheduler::HostRules;
 use crate::scope::{Scope, Site, UrlRules};
+use crate::state::StateDir;
 use values::Values;
 
 pub use seeds::SeedSource;
@@ -60,6 +61,10 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// `-o`.
     pub output: Option<OutputConfig>,
+    /// Whether `-o` may replace a file.
+    pub overwrite: bool,
+    /// Whether to discard what an earlier start began.
+    pub fresh: bool,
     /// `--report`.
     pub report: Option<PathBuf>,
     /// Whether `--ignore-robots` was given.
@@ -154,6 +159,8 @@ impl Config {
             },
             limits,
             wait_for_workers: values.duration("--wait-for-workers", args.wait_for_workers.as_deref()).unwrap_or(Duration::from_secs(30)),
+            resumed: false,
+            versions: 0,
             page_permits: worker_count.saturating_add(PAGES_AHEAD),
             outcome_bytes: OUTCOME_BYTES,
         };
@@ -161,6 +168,7 @@ impl Config {
         let max_depth = values
             .parse("--max-depth", args.max_depth.as_deref(), |text| text.parse::<u32>().map_err(|_| "expected a whole number, 0 or more"));
         let page = page_parser(args, &mut values);
+        let is_practice = matches!(source, SeedSource::Practice { .. });
         let target = seeds::read(source, page, &mut values);
         let allow_net = values.all("--allow-net", &args.allow_net, values::net_permit);
         let output = output(args, &mut values);
@@ -189,8 +197,18 @@ impl Config {
         let state = match &args.state {
             Some(state) => Some(PathBuf::from(state)),
             None if throwaway => None,
+            // Begun anew each time, so it keeps away from a crawl of the same name.
+            None if is_practice => Some(Path::new("gossamer-state").join("practice")),
             None => Some(Path::new("gossamer-state").join(crawl.as_str())),
         };
+        // A crawl that goes on may continue its own file; what is there is looked at when its state is open.
+        let may_go_on = state.as_ref().is_some_and(|state| StateDir::has_frontier(state)) && !args.fresh;
+        if let Some(OutputConfig { target: OutputTarget::File(path), .. }) = &output
+            && !may_go_on
+            && !args.overwrite
+        {
+            output::refuse_taken(path).map_err(|mistake| vec![mistake])?;
+        }
         Ok(Config {
             scope: scope(&target.seeds, target.spider.as_ref(), rules, max_depth),
             crawl,
@@ -204,10 +222,20 @@ impl Config {
             itemsaver,
             state,
             output,
+            overwrite: args.overwrite,
+            fresh: args.fresh || is_practice,
             report,
             ignore_robots: args.ignore_robots,
             verbosity: verbosity(args),
         })
+    }
+
+    /// Whether a parser of that name can read this crawl's pages.
+    pub fn has_parser(&self, name: &str) -> bool {
+        let of_spider = |LoadedSpider { spider, .. }: &LoadedSpider| {
+            spider.parsers.contains_key(name) || spider.worker_parsers.iter().any(|parser| parser == name)
+        };
+        BUILT_IN_PARSERS.contains(&name) || self.spider.as_ref().is_some_and(of_spider)
     }
 
     /// The fields of the crawl's item types, for the store and for tables.
@@ -324,8 +352,6 @@ fn output(args: &Args, values: &mut Values) -> Option<OutputConfig> {
     values.folder_exists("--output", &path);
     if path.is_dir() {
         values.mistake(format!("--output {name} is a folder"));
-    } else if output::is_taken(&path) && !args.overwrite {
-        values.mistake(format!("--output {name} is there already and not empty: add --overwrite to replace it"));
     }
     Some(OutputConfig { target: OutputTarget::File(path), format })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, GROUP};
 use crate::frontier::{Ending, Fate};
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
@@ -12,6 +12,9 @@ use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry;
 use crate::scheduler::{Next, Slot, WINDOW};
+
+/// Why a queued request is skipped when a crawl goes on with a narrower scope.
+const NARROWED: &str = "out of scope now";
 
 impl Engine {
     /// Dispatches all that may be. Returns when to look again if nothing happens before.
@@ -23,6 +26,14 @@ impl Engine {
         self.dispatch_lonely(now);
         while self.has_room() && self.pool.has_free(now) {
             match self.scheduler.next(now) {
+                Next::Request(request) if self.is_out_of_scope(&request) => {
+                    self.scheduler.ended(&request.url.origin(), Slot::Free, now);
+                    self.endings.push(Ending { key: request.key, url: request.url, fate: Fate::Skipped { reason: NARROWED.to_owned() } });
+                    // Committed in groups, before more of them are taken.
+                    if self.endings.len() >= GROUP {
+                        return Ok(Some(now));
+                    }
+                }
                 Next::Request(request) if retry::runs_alone(&request) => self.set_aside(request, now),
                 Next::Request(request) => {
                     let lease = self.pool.take(now).expect("one is free");
@@ -36,6 +47,11 @@ impl Engine {
             }
         }
         Ok(self.pool.next_wake())
+    }
+
+    /// Whether a request of an earlier start lies outside what the user asks for now. Seeds are what the user named.
+    fn is_out_of_scope(&self, request: &Request) -> bool {
+        self.config.resumed && request.referrer.is_some() && self.scope.judge(&request.url, request.depth).is_err()
     }
 
     fn has_room(&self) -> bool {

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::budget::{Budgets, StopReason};
 use crate::event::Event;
-use crate::frontier::{DeadLetter, Ending, Frontier, FrontierError};
+use crate::frontier::{DeadLetter, Ending, Frontier, FrontierError, Notes};
 use crate::ledger::Ledger;
 use crate::limits::TimeLimits;
 use crate::pool::Pool;
@@ -56,6 +56,10 @@ pub struct EngineConfig {
     pub limits: TimeLimits,
     /// The longest stretch without a worker.
     pub wait_for_workers: Duration,
+    /// Whether requests of an earlier start are queued, which may lie outside the scope of this one.
+    pub resumed: bool,
+    /// The highest version that a page was given in earlier starts.
+    pub versions: u64,
     /// Pages that may be between dispatch and commit.
     pub page_permits: usize,
     /// Bytes of outcomes that may wait for their commit before nothing more is dispatched.
@@ -135,7 +139,7 @@ pub struct Engine {
     lonely: Option<Box<Request>>,
     endings: Vec<Ending>,
     given_up: Vec<(Origin, String)>,
-    versions: u64,
+    notes: Notes,
     stopping: Option<Stopping>,
     dispatched_any: bool,
     workerless_since: Option<Instant>,
@@ -175,6 +179,8 @@ impl Engine {
         channels: Channels,
         started: Instant,
     ) -> Engine {
+        let pages_begun = frontier.ledger().pages;
+        let notes = Notes { versions: config.versions, ..Notes::default() };
         Engine {
             worker_problems: vec![None; workers.len()],
             pool: Pool::new(workers),
@@ -185,13 +191,13 @@ impl Engine {
             channels,
             started,
             in_flight: 0,
-            pages_begun: 0,
+            pages_begun,
             unsaved: HashMap::new(),
             unsaved_bytes: 0,
             lonely: None,
             endings: Vec::new(),
             given_up: Vec::new(),
-            versions: 0,
+            notes,
             stopping: None,
             dispatched_any: false,
             workerless_since: Some(Instant::now()),
@@ -209,15 +215,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`].
-    pub async fn run<S, Fut>(mut self, seeds: Vec<Request>, interrupt: S) -> Result<Ended, EngineError>
+    pub async fn run<S, Fut>(mut self, seeds: Vec<Request>, interrupt: S) -> Result<(Ended, Box<dyn Frontier>), EngineError>
     where
         S: Fn() -> Fut,
         Fut: Future<Output = ()>,
     {
         let now = Instant::now();
         let committed = self.frontier.seed(seeds)?;
-        for origin in &committed.woken {
-            self.scheduler.wake(origin, now);
+        self.note(committed, now);
+        if let Some(reason) = self.config.budgets.reached(self.frontier.ledger()) {
+            self.stop(reason);
         }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -264,7 +271,12 @@ impl Engine {
     fn handle(&mut self, event: Event, now: Instant) -> Result<(), EngineError> {
         match event {
             Event::Finished(finished) => self.finished(*finished, now),
-            Event::Saved(pages) => pages.into_iter().for_each(|page| self.saved(page)),
+            Event::Saved { pages, output } => {
+                pages.into_iter().for_each(|page| self.saved(page));
+                if output.is_some() {
+                    self.notes.output = output;
+                }
+            }
             Event::Worker(event) => self.worker(event, now)?,
             Event::Saver(event) => self.saver(event),
             Event::Output(error) => self.output_ended(&error),
@@ -272,10 +284,10 @@ impl Engine {
         Ok(())
     }
 
-    fn ended(self) -> Ended {
+    fn ended(self) -> (Ended, Box<dyn Frontier>) {
         let complete = self.frontier.ledger().urls.queued == 0;
         let tally = |member: &crate::pool::Member| WorkerTally { host: member.name.clone(), done: member.done, failed: member.failed };
-        Ended {
+        let ended = Ended {
             ledger: self.frontier.ledger().clone(),
             stopped_by: self.stopping.map(|stopping| stopping.reason).filter(|_| !complete),
             dead: self.dead,
@@ -284,7 +296,8 @@ impl Engine {
             bytes: self.bytes,
             workers: self.pool.members().iter().map(tally).collect(),
             abandoned: self.in_flight,
-        }
+        };
+        (ended, self.frontier)
     }
 }
 

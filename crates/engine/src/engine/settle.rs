@@ -133,6 +133,7 @@ impl Engine {
             match judged {
                 Ok(()) => {
                     tracing::warn!(seed = %request.url, target = %target.url, "the seed redirects to another site, which joins the scope");
+                    self.notes.sites.push(site);
                 }
                 Err(_) => self.scope.remove_site(&site),
             }
@@ -210,7 +211,10 @@ impl Engine {
         if self.endings.is_empty() {
             return Ok(());
         }
-        let committed = self.frontier.commit(std::mem::take(&mut self.endings), &self.scope)?;
+        let endings = std::mem::take(&mut self.endings);
+        // The other tasks go on while this thread is at the disk.
+        let committed = tokio::task::block_in_place(|| self.frontier.commit(endings, &self.notes, &self.scope))?;
+        self.notes.sites.clear();
         self.note(committed, now);
         if let Some(reason) = self.config.budgets.reached(self.frontier.ledger()) {
             self.stop(reason);
@@ -218,7 +222,7 @@ impl Engine {
         Ok(())
     }
 
-    fn note(&mut self, committed: Committed, now: Instant) {
+    pub(super) fn note(&mut self, committed: Committed, now: Instant) {
         for origin in &committed.woken {
             self.scheduler.wake(origin, now);
         }
@@ -230,8 +234,8 @@ impl Engine {
     /// back.
     fn next_version(&mut self) -> u64 {
         let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        self.versions = millis.max(self.versions + 1);
-        self.versions
+        self.notes.versions = millis.max(self.notes.versions + 1);
+        self.notes.versions
     }
 }
 

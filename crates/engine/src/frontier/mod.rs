@@ -7,18 +7,28 @@
 //! **Invariant.** A request is in exactly one state, and every key has at most one request.
 //! **Invariant.** Nothing outside this folder may assume how a frontier stores.
 
+mod disk;
 mod memory;
+mod rules;
+mod storage;
 
-use model::{CrawlUrl, DedupKey, Origin};
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use model::{CrawlName, CrawlUrl, DedupKey, Origin};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::Instant;
 
+pub use disk::{CrawlRecord, DiskFrontier, Opened, OutputMark};
 pub use memory::MemoryFrontier;
+pub use rules::StoredFrontier;
 
 use crate::ledger::{ItemCounts, Ledger};
 use crate::request::Request;
-use crate::scope::Scope;
+use crate::scope::{Scope, Site};
 
 /// Where requests are kept.
 pub trait Frontier: Send {
@@ -29,9 +39,9 @@ pub trait Frontier: Send {
     ///
     /// # Errors
     /// When the group could not be made durable. The engine stops then; it never tries again in process.
-    fn commit(&mut self, group: Vec<Ending>, scope: &Scope) -> Result<Committed, FrontierError>;
+    fn commit(&mut self, group: Vec<Ending>, notes: &Notes, scope: &Scope) -> Result<Committed, FrontierError>;
 
-    /// Enters seeds that are not known yet.
+    /// Enters seeds that are not known yet, and wakes every origin that has something queued.
     ///
     /// # Errors
     /// As [`commit`](Frontier::commit).
@@ -51,8 +61,25 @@ pub trait Frontier: Send {
     /// As [`commit`](Frontier::commit).
     fn give_up(&mut self, origin: &Origin, reason: &str) -> Result<Committed, FrontierError>;
 
+    /// Notes that the crawl is complete and its report written: the next one over this state begins anew.
+    ///
+    /// # Errors
+    /// As [`commit`](Frontier::commit).
+    fn complete(&mut self) -> Result<(), FrontierError>;
+
     /// The counters, as of the last commit.
     fn ledger(&self) -> &Ledger;
+}
+
+/// What is noted with a group, beside its endings.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// The highest version any page was given so far.
+    pub versions: u64,
+    /// How far `-o` is written; every page of this group and of those before is within.
+    pub output: Option<OutputMark>,
+    /// Sites that have joined the scope since the last group.
+    pub sites: Vec<Site>,
 }
 
 /// The end of one dispatch.
@@ -139,6 +166,29 @@ pub struct Taken {
 #[derive(Debug, Error)]
 pub enum FrontierError {
     /// The store failed; what is committed is safe.
-    #[error("cannot write the frontier: {0}")]
+    #[error("cannot use the frontier: {0}")]
     Store(String),
+    /// It is that of another crawl.
+    #[error("the state belongs to the crawl {found}, not to {wanted}: name another directory with --state")]
+    OtherCrawl {
+        /// Whose it is.
+        found: CrawlName,
+        /// Who asks.
+        wanted: CrawlName,
+    },
+    /// Requests are queued for parsers that the changed spider does not have; how many for each.
+    #[error(
+        "requests are queued for parsers that the spider lacks now: {}; give it these parsers, or begin anew with --fresh",
+        .0.iter().map(|(parser, n)| format!("{n} for {parser}")).collect::<Vec<_>>().join(", ")
+    )]
+    UnknownParsers(BTreeMap<String, u64>),
+    /// It was written by another version of this program.
+    #[error(
+        "the frontier is in format {found}, this version reads format {}: go on with the version that wrote it, or --fresh",
+        disk::FORMAT
+    )]
+    Format {
+        /// The format it is in.
+        found: u32,
+    },
 }

@@ -1,0 +1,333 @@
+use super::*;
+use crate::ledger::{ItemCounts, UrlCounts};
+use crate::request::Request;
+use crate::scope::Site;
+use model::{CrawlName, ParserRef, RunId, SpiderHash};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn request(path: &str) -> Request {
+    Request::seed(CrawlUrl::parse(&format!("http://h/{path}")).unwrap(), Arc::new(ParserRef::named("page")))
+}
+
+fn scope() -> Scope {
+    Scope::new([Site::of(&request("").url)], vec![], vec![], None)
+}
+
+fn page(of: &str, links: &[&str]) -> Ending {
+    let links = links.iter().map(|path| request(path)).collect();
+    Ending { key: request(of).key, url: request(of).url, fate: Fate::Page { links, items: ItemCounts::default(), refused: vec![] } }
+}
+
+fn take(frontier: &mut dyn Frontier, most: usize, now: Instant) -> Vec<String> {
+    let taken = frontier.take(&request("").url.origin(), most, now).unwrap();
+    taken.requests.iter().map(|request| request.url.path_and_query()[1..].to_owned()).collect()
+}
+
+fn a_url_is_handed_out_once_in_order_of_priority_then_discovery(frontier: &mut dyn Frontier) {
+    let mut first = request("first");
+    first.priority = 1;
+    frontier.seed(vec![request("a"), request("b"), request("a"), first]).unwrap();
+    let now = Instant::now();
+    assert_eq!(take(frontier, 2, now), ["first", "a"]);
+    frontier.commit(vec![page("a", &["b", "c", "a"]), page("first", &["c", "d"])], &Notes::default(), &scope()).unwrap();
+    assert_eq!(take(frontier, 9, now), ["b", "c", "d"]);
+    assert_eq!(take(frontier, 9, now), Vec::<String>::new());
+}
+
+fn a_second_ending_changes_nothing(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a")]).unwrap();
+    take(frontier, 1, Instant::now());
+    assert_eq!(frontier.commit(vec![page("a", &["b"])], &Notes::default(), &scope()).unwrap().stale, 0);
+    let before = frontier.ledger().clone();
+    assert_eq!(frontier.commit(vec![page("a", &["c"])], &Notes::default(), &scope()).unwrap().stale, 1);
+    assert_eq!(*frontier.ledger(), before);
+}
+
+fn what_scope_refuses_is_counted_by_reason_and_asked_only_for_the_unknown(frontier: &mut dyn Frontier) {
+    let mut other = request("x");
+    other.url = CrawlUrl::parse("http://other/").unwrap();
+    other.key = other.url.dedup_key();
+    frontier.seed(vec![request("a")]).unwrap();
+    take(frontier, 1, Instant::now());
+    let fate = Fate::Page { links: vec![other.clone(), other, request("a")], items: ItemCounts::default(), refused: vec![("mailto", 3)] };
+    frontier.commit(vec![Ending { key: request("a").key, url: request("a").url, fate }], &Notes::default(), &scope()).unwrap();
+    let refused: Vec<(&str, u64)> = frontier.ledger().links_refused.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
+    assert_eq!(refused, [("mailto", 3), ("other site", 2)]);
+    assert_eq!(frontier.ledger().urls.discovered, 1);
+}
+
+fn a_retry_waits_for_its_time(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a")]).unwrap();
+    let now = Instant::now();
+    take(frontier, 1, now);
+    let later = now + Duration::from_secs(5);
+    let fate = Fate::Again { request: Box::new(request("a")), not_before: Some(later) };
+    frontier.commit(vec![Ending { key: request("a").key, url: request("a").url, fate }], &Notes::default(), &scope()).unwrap();
+    let taken = frontier.take(&request("").url.origin(), 9, now).unwrap();
+    // On disk a time is a whole millisecond, never too early.
+    let soon_after = later + Duration::from_millis(1);
+    assert_eq!((taken.requests.len(), taken.more), (0, false));
+    assert!(taken.later.is_some_and(|time| later <= time && time <= soon_after));
+    assert_eq!(take(frontier, 9, soon_after), ["a"]);
+}
+
+fn an_origin_given_up_takes_its_queue_and_its_future_along(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a"), request("b"), request("c")]).unwrap();
+    take(frontier, 1, Instant::now());
+    frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
+    let answer = frontier.commit(vec![page("a", &["d"])], &Notes::default(), &scope()).unwrap();
+    assert_eq!(answer.dead.len(), 1);
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 4, done: 1, dead: 3, skipped: 0, queued: 0 });
+    assert!(frontier.ledger().is_balanced());
+}
+
+fn a_redirect_to_itself_is_the_same_request_and_one_back_reopens_its_source(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a")]).unwrap();
+    let now = Instant::now();
+    take(frontier, 1, now);
+    let redirected = |of: &str, to: &str, revisit| Ending {
+        key: request(of).key,
+        url: request(of).url,
+        fate: Fate::Redirected { target: Box::new(request(to)), revisit },
+    };
+    frontier.commit(vec![redirected("a", "a", true)], &Notes::default(), &scope()).unwrap();
+    assert_eq!(take(frontier, 9, now), ["a"]);
+    frontier.commit(vec![redirected("a", "b", false)], &Notes::default(), &scope()).unwrap();
+    assert_eq!(take(frontier, 9, now), ["b"]);
+    frontier.commit(vec![redirected("b", "a", true)], &Notes::default(), &scope()).unwrap();
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 1, dead: 0, skipped: 0, queued: 1 });
+    assert_eq!(take(frontier, 9, now), ["a"]);
+    frontier.commit(vec![page("a", &[])], &Notes::default(), &scope()).unwrap();
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 2, dead: 0, skipped: 0, queued: 0 });
+}
+
+fn nothing_is_queued_again_for_an_origin_that_was_given_up(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    take(frontier, 2, Instant::now());
+    frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
+    let again = |path: &str, fate| Ending { key: request(path).key, url: request(path).url, fate };
+    let target = Box::new(request("a"));
+    let group = vec![
+        again("a", Fate::Redirected { target, revisit: true }),
+        again("b", Fate::Again { request: Box::new(request("b")), not_before: None }),
+    ];
+    assert_eq!(frontier.commit(group, &Notes::default(), &scope()).unwrap().dead.len(), 2);
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 0, dead: 2, skipped: 0, queued: 0 });
+}
+
+fn another_parser_for_a_known_url_is_counted(frontier: &mut dyn Frontier) {
+    let mut other = request("a");
+    other.parser = Arc::new(ParserRef::named("other"));
+    frontier.seed(vec![request("a"), other]).unwrap();
+    assert_eq!(frontier.ledger().parser_conflicts, 1);
+}
+
+/// Every behaviour of a frontier, over each storage.
+macro_rules! conformance {
+    ($($behaviour:ident)*) => {
+        mod memory {
+            use super::*;
+            $(#[test] fn $behaviour() { super::$behaviour(&mut MemoryFrontier::in_memory()); })*
+        }
+        mod disk {
+            use super::*;
+            $(#[test] fn $behaviour() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$behaviour(&mut *open(folder.path()));
+            })*
+        }
+    };
+}
+
+conformance! {
+    a_url_is_handed_out_once_in_order_of_priority_then_discovery
+    a_second_ending_changes_nothing
+    what_scope_refuses_is_counted_by_reason_and_asked_only_for_the_unknown
+    a_retry_waits_for_its_time
+    an_origin_given_up_takes_its_queue_and_its_future_along
+    a_redirect_to_itself_is_the_same_request_and_one_back_reopens_its_source
+    nothing_is_queued_again_for_an_origin_that_was_given_up
+    another_parser_for_a_known_url_is_counted
+}
+
+/// Opens a frontier on disk, as a process does that finds one or makes one.
+fn open(path: &Path) -> Box<DiskFrontier> {
+    let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
+    match DiskFrontier::open(path, new, &|_| true).unwrap() {
+        Opened::Ready(frontier, _) => frontier,
+        Opened::Complete(_) => panic!("complete"),
+    }
+}
+
+fn record(path: &Path) -> CrawlRecord {
+    let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
+    match DiskFrontier::open(path, new, &|_| true).unwrap() {
+        Opened::Ready(_, record) | Opened::Complete(record) => record,
+    }
+}
+
+#[test]
+fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Instant::now();
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    assert_eq!(take(&mut *frontier, 1, now), ["a"]);
+    let mut tried = request("b");
+    tried.tries.attempts = 2;
+    tried.referrer = Some(Arc::new(request("a").url));
+    let output = Some(OutputMark { file: "f".to_owned(), bytes: 7 });
+    let notes = Notes { versions: 9, output, sites: vec![Site::of(&request("").url)] };
+    frontier.commit(vec![page("a", &["c"])], &notes, &scope()).unwrap();
+    assert_eq!(take(&mut *frontier, 1, now), ["b"]);
+    let again = Fate::Again { request: Box::new(tried.clone()), not_before: Some(now + Duration::from_secs(3600)) };
+    let group = vec![Ending { key: tried.key, url: tried.url.clone(), fate: again }];
+    frontier.commit(group, &Notes::default(), &scope()).unwrap();
+    assert_eq!(take(&mut *frontier, 9, now), ["c"]);
+    let ledger = frontier.ledger().clone();
+    drop(frontier);
+
+    let mut frontier = open(folder.path());
+    assert_eq!(*frontier.ledger(), ledger);
+    let woken = frontier.seed(vec![request("a")]).unwrap().woken;
+    assert_eq!(woken, [request("").url.origin()]);
+    assert_eq!(take(&mut *frontier, 9, now), ["c"]);
+    let later = Instant::now() + Duration::from_secs(3601);
+    let taken = frontier.take(&request("").url.origin(), 9, later).unwrap().requests;
+    assert_eq!(taken, [tried]);
+    drop(frontier);
+    let record = record(folder.path());
+    assert_eq!((record.epoch, record.restarts(), record.versions, record.output.unwrap().bytes), (3, 2, 9, 7));
+    assert_eq!(record.sites, [Site::of(&request("").url)]);
+}
+
+#[test]
+fn a_complete_crawl_says_so_and_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a")]).unwrap();
+    take(&mut *frontier, 1, Instant::now());
+    frontier.commit(vec![page("a", &[])], &Notes::default(), &scope()).unwrap();
+    frontier.complete().unwrap();
+    drop(frontier);
+    for _ in 0..2 {
+        let record = record(folder.path());
+        assert_eq!((record.complete, record.epoch, record.ledger.urls.done), (true, 1, 1));
+    }
+}
+
+#[test]
+fn an_origin_given_up_stays_given_up_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a")]).unwrap();
+    frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
+    drop(frontier);
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("b")]).unwrap();
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 0, dead: 2, skipped: 0, queued: 0 });
+}
+
+#[test]
+fn a_changed_spider_without_the_parsers_that_are_queued_is_refused_with_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    drop(frontier);
+    let new = || CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(2), Some(SpiderHash::of(b"changed")));
+    for _ in 0..2 {
+        let refused = DiskFrontier::open(folder.path(), new(), &|name| name != "page").err().unwrap();
+        assert!(refused.to_string().contains("2 for page"), "{refused}");
+    }
+    assert!(DiskFrontier::open(folder.path(), new(), &|name| name == "page").is_ok());
+}
+
+proptest! {
+    /// Any order of takes and endings hands every reachable URL out exactly once per life and keeps the ledger balanced.
+    #[test]
+    fn any_crawl_of_any_graph_visits_what_a_walk_visits(
+        graph in proptest::collection::vec(proptest::collection::vec(0usize..12, 0..5), 12),
+        choices in proptest::collection::vec((0usize..3, 0usize..4), 1..80),
+    ) {
+        let mut reachable = BTreeSet::from([0]);
+        let mut open = vec![0];
+        while let Some(node) = open.pop() {
+            for next in &graph[node] {
+                if reachable.insert(*next) { open.push(*next); }
+            }
+        }
+        let mut frontier = MemoryFrontier::in_memory();
+        frontier.seed(vec![request("0")]).unwrap();
+        let now = Instant::now();
+        let mut in_flight: VecDeque<String> = VecDeque::new();
+        let mut fetched: Vec<usize> = Vec::new();
+        let mut failed = BTreeSet::new();
+        let mut choices = choices.into_iter().cycle();
+        while frontier.ledger().urls.queued > 0 {
+            let (most, fate) = choices.next().unwrap();
+            in_flight.extend(take(&mut frontier, most + 1, now));
+            let Some(path) = in_flight.pop_front() else { continue };
+            let node: usize = path.parse().unwrap();
+            if fate == 0 && failed.insert(node) {
+                let fate = Fate::Again { request: Box::new(request(&path)), not_before: None };
+                frontier.commit(vec![Ending { key: request(&path).key, url: request(&path).url, fate }], &Notes::default(), &scope()).unwrap();
+            } else {
+                fetched.push(node);
+                let links: Vec<String> = graph[node].iter().map(ToString::to_string).collect();
+                let links: Vec<&str> = links.iter().map(String::as_str).collect();
+                frontier.commit(vec![page(&path, &links)], &Notes::default(), &scope()).unwrap();
+            }
+            prop_assert!(frontier.ledger().is_balanced());
+        }
+        fetched.sort_unstable();
+        prop_assert_eq!(fetched, reachable.into_iter().collect::<Vec<_>>());
+    }
+
+    /// The same on disk, with a kill at any moment: what was in flight is fetched again, and every URL is committed exactly once.
+    #[test]
+    fn any_crawl_survives_kills_at_any_moment(
+        graph in proptest::collection::vec(proptest::collection::vec(0usize..8, 0..4), 8),
+        steps in proptest::collection::vec((0usize..3, any::<bool>(), any::<bool>()), 1..30),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reachable = BTreeSet::from([0]);
+        let mut open_nodes = vec![0];
+        while let Some(node) = open_nodes.pop() {
+            for next in &graph[node] {
+                if reachable.insert(*next) { open_nodes.push(*next); }
+            }
+        }
+        let mut frontier = open(folder.path());
+        frontier.seed(vec![request("0")]).unwrap();
+        let mut in_flight: VecDeque<String> = VecDeque::new();
+        let mut committed: Vec<usize> = Vec::new();
+        let mut kills = 0;
+        let mut steps = steps.into_iter().cycle();
+        while frontier.ledger().urls.queued > 0 {
+            let (most, kill, late) = steps.next().unwrap();
+            if kill && kills < 4 {
+                kills += 1;
+                drop(frontier);
+                frontier = open(folder.path());
+                in_flight.clear();
+                frontier.seed(vec![request("0")]).unwrap();
+            }
+            in_flight.extend(take(&mut *frontier, most + 1, Instant::now()));
+            let Some(path) = (if late { in_flight.pop_back() } else { in_flight.pop_front() }) else { continue };
+            let node: usize = path.parse().unwrap();
+            let links: Vec<String> = graph[node].iter().map(ToString::to_string).collect();
+            let links: Vec<&str> = links.iter().map(String::as_str).collect();
+            let answer = frontier.commit(vec![page(&path, &links)], &Notes::default(), &scope()).unwrap();
+            prop_assert_eq!(answer.stale, 0);
+            committed.push(node);
+            prop_assert!(frontier.ledger().is_balanced());
+        }
+        committed.sort_unstable();
+        prop_assert_eq!(committed, reachable.into_iter().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,157 @@
+//! The state directory: what a crawl keeps between two starts, and the lock that makes sure that one engine at a time has it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use model::{CrawlName, RunId, SpiderHash};
+use tempfile::TempDir;
+
+use crate::frontier::{CrawlRecord, DiskFrontier, Frontier, MemoryFrontier, Opened};
+
+/// A state directory, locked as long as this value lives.
+#[derive(Debug)]
+pub struct StateDir {
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Kept { path: PathBuf, _lock: File },
+    Throwaway(TempDir),
+}
+
+/// The folder of the frontier in a state directory.
+const FRONTIER: &str = "frontier";
+
+/// How a crawl begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// There was nothing, or it was discarded.
+    New,
+    /// Where it was cut short.
+    Resumed,
+    /// The last one was complete; this is another one over the same items.
+    Again,
+}
+
+/// A crawl's frontier, opened.
+pub struct OpenedFrontier {
+    /// The frontier.
+    pub frontier: Box<dyn Frontier>,
+    /// Identity and counters, as they were when it was opened, the new epoch included.
+    pub record: CrawlRecord,
+    /// How the crawl begins.
+    pub beginning: Beginning,
+    /// The file that the complete crawl before this one wrote, if there was one.
+    pub written_before: Option<String>,
+}
+
+/// What the crawl is, for its frontier.
+#[derive(Clone, Debug)]
+pub struct CrawlToOpen<'c> {
+    /// Its name.
+    pub crawl: &'c CrawlName,
+    /// The version of its spider.
+    pub spider: Option<&'c SpiderHash>,
+    /// Whether to discard what was begun.
+    pub fresh: bool,
+}
+
+impl StateDir {
+    /// Makes and locks a directory; without a path a temporary one.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another engine has it.
+    pub fn open(path: Option<&Path>) -> anyhow::Result<StateDir> {
+        let Some(path) = path else {
+            return Ok(StateDir { place: Place::Throwaway(tempfile::tempdir().context("cannot make a temporary state directory")?) });
+        };
+        fs::create_dir_all(path).with_context(|| format!("cannot make the state directory {}", path.display()))?;
+        let lock = lock(path)?;
+        Ok(StateDir { place: Place::Kept { path: path.to_owned(), _lock: lock } })
+    }
+
+    /// Whether a directory holds a crawl that was begun.
+    pub fn has_frontier(path: &Path) -> bool {
+        path.join(FRONTIER).is_dir()
+    }
+
+    /// The file of the embedded itemsaver.
+    pub fn items(&self) -> PathBuf {
+        self.path().join("items.db")
+    }
+
+    /// Whether anything of this crawl is left behind.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.place, Place::Kept { .. })
+    }
+
+    /// Opens the crawl's frontier. `is_parser` knows the parsers that queued requests may have.
+    ///
+    /// # Errors
+    /// When it cannot be used, belongs to another crawl, or holds requests for parsers that are gone.
+    pub fn open_frontier(&self, wanted: &CrawlToOpen<'_>, is_parser: &dyn Fn(&str) -> bool) -> anyhow::Result<OpenedFrontier> {
+        let new = || CrawlRecord::new(wanted.crawl.clone(), RunId(rand::random()), wanted.spider.cloned());
+        let path = match &self.place {
+            Place::Throwaway(_) => {
+                let frontier = Box::new(MemoryFrontier::in_memory());
+                return Ok(OpenedFrontier { frontier, record: new(), beginning: Beginning::New, written_before: None });
+            }
+            Place::Kept { path, .. } => path.join(FRONTIER),
+        };
+        if wanted.fresh {
+            discard(&path)?;
+        }
+        let (opened, written_before) = match DiskFrontier::open(&path, new(), is_parser)? {
+            Opened::Complete(old) => {
+                discard(&path)?;
+                (DiskFrontier::open(&path, new(), is_parser)?, Some(old.output.map(|output| output.file)))
+            }
+            opened @ Opened::Ready(..) => (opened, None),
+        };
+        let Opened::Ready(frontier, record) = opened else { bail!("a new frontier says that it is complete") };
+        let beginning = match written_before {
+            Some(_) => Beginning::Again,
+            None if record.restarts() > 0 => Beginning::Resumed,
+            None => Beginning::New,
+        };
+        Ok(OpenedFrontier { frontier, record, beginning, written_before: written_before.flatten() })
+    }
+
+    fn path(&self) -> &Path {
+        match &self.place {
+            Place::Kept { path, .. } => path,
+            Place::Throwaway(folder) => folder.path(),
+        }
+    }
+}
+
+fn discard(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(|| format!("cannot discard {}", path.display())),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Locks a directory by a file in it, which holds the process that has it. The system lets go of it when the process ends, however it does.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let name = path.join("lock");
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name);
+    let mut file = open.with_context(|| format!("cannot write to the state directory {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.rewind()?;
+            file.read_to_string(&mut holder)?;
+            bail!("the state directory {} is in use by the engine with process id {}", path.display(), holder.trim())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", name.display())),
+    }
+}
