@@ -73,8 +73,7 @@ pub async fn run(args: &Args, screen: Screen) -> Result<Done, StartError> {
         false => None,
     };
     let source = seed_source(args, practice.as_ref())?;
-    let config = Config::build(args, source).map_err(StartError::Mistakes)?;
-    let mut config = config;
+    let mut config = Config::build(args, source).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
     let wanted = CrawlToOpen { crawl: &config.crawl, spider: config.spider.as_ref().map(|loaded| &loaded.file.hash), fresh: config.fresh };
     let opened = state.open_frontier(&wanted, &|name| config.has_parser(name))?;

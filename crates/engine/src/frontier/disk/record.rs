@@ -13,13 +13,13 @@ use crate::ledger::Ledger;
 use crate::request::{RedirectChain, Request, Tries};
 use crate::scope::Site;
 
-/// Version of the format. Other versions are refused by name.
+/// Version of the format that this program writes. Others are refused by name.
 pub(crate) const FORMAT: u32 = 1;
 
 /// Identity and counters of a crawl, rewritten with every group.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CrawlRecord {
-    /// [`FORMAT`].
+    /// Version of the format it is written in.
     pub format: u32,
     /// Whose frontier this is.
     pub crawl: CrawlName,
