@@ -13,7 +13,7 @@ use rpcsupport::WorkerHandler;
 use crate::config::Config;
 use crate::decode::decode;
 use crate::fetch::{Ended, Fetched, Fetcher};
-use crate::parse::{Allowance, FetchedPage, Parse, ParseError, Parsed, Registry, SpiderParser};
+use crate::parse::{Allowance, FetchedPage, Parse, ParseError, Registry, SpiderParser};
 use crate::pool::Pool;
 use crate::spiders::{Spiders, compile};
 use crate::ticks::Ticks;
@@ -112,9 +112,13 @@ impl Worker {
 fn parse(job: &Job, fetched: &Fetched, parser: &dyn Parse, allowance: Allowance) -> Result<Page, ParseError> {
     let (text, encoding) = decode(&fetched.body, Some(&fetched.content_type), job.url.host_str());
     tracing::trace!(url = %job.url, encoding = encoding.name(), "decoded");
-    let page =
-        FetchedPage::new(&job.url, fetched.status, &fetched.headers, &fetched.body, &text).with_key(job.key).with_allowance(allowance);
-    parser.parse(&page, &job.parser.args).map(Parsed::into_page)
+    let page = FetchedPage::new(&job.url, fetched.status, &fetched.headers, &fetched.body, &text)
+        .with_key(job.key)
+        .with_encoding(encoding)
+        .with_allowance(allowance);
+    let parsed = parser.parse(&page, &job.parser.args)?;
+    page.check_base()?;
+    Ok(parsed.into_page())
 }
 
 impl WorkerHandler for Worker {

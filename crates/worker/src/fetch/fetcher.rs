@@ -1,5 +1,6 @@
 //! One fetch.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -26,6 +27,10 @@ use crate::decode::ContentType;
 /// Most Set-Cookie headers that are passed on, and most bytes of each.
 const MAX_SET_COOKIES: usize = 50;
 const MAX_SET_COOKIE_BYTES: usize = 4 * 1024;
+
+/// Longest media type that is named in a code, and most bytes of another that are passed on.
+const MAX_TYPE_BYTES: usize = 64;
+const MAX_TYPE_DETAIL_BYTES: usize = 200;
 
 const ACCEPTED: HeaderValue = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.1");
 
@@ -173,7 +178,7 @@ fn note(response: &Response, facts: &mut FetchFacts) {
 fn redirect(url: &CrawlUrl, headers: &HeaderMap) -> Ended {
     let bad = |detail: String| Ended::Failed(WireError::new("bad redirect", RetryClass::Skip, detail));
     let Some(location) = headers.get(LOCATION) else { return bad("no Location".to_owned()) };
-    let text = String::from_utf8_lossy(location.as_bytes());
+    let text = location_text(location.as_bytes());
     let target = Url::options().base_url(Some(&url.to_url())).parse(&text);
     match target.map_err(|error| error.to_string()).and_then(|target| CrawlUrl::from_url(target).map_err(|error| error.to_string())) {
         Ok(target) => Ended::Redirect(Redirect { key: target.dedup_key(), target }),
@@ -181,6 +186,66 @@ fn redirect(url: &CrawlUrl, headers: &HeaderMap) -> Ended {
     }
 }
 
+/// The text of a Location header. Bytes that are no UTF-8 are sent back as they came, percent-encoded.
+fn location_text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            let encode = |byte: &u8| if byte.is_ascii() { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+            Cow::Owned(bytes.iter().map(encode).collect())
+        }
+    }
+}
+
+/// Codes are counted by name, so only what is a type's name becomes part of one; what else a server says is the detail.
 fn unwanted(essence: &str) -> Ended {
-    Ended::Failed(WireError::new(format!("unwanted type: {essence}"), RetryClass::Skip, ""))
+    let (code, detail) = match essence {
+        "none" => ("none", ""),
+        essence if is_media_type(essence) => (essence, ""),
+        other => ("other", &other[..other.floor_char_boundary(MAX_TYPE_DETAIL_BYTES)]),
+    };
+    Ended::Failed(WireError::new(format!("unwanted type: {code}"), RetryClass::Skip, detail))
+}
+
+/// Whether this is `token/token` as HTTP has it, and of ordinary length.
+fn is_media_type(essence: &str) -> bool {
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    essence.len() <= MAX_TYPE_BYTES && essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_that_is_no_utf_8_is_followed_byte_for_byte() {
+        let target = |location: &[u8]| {
+            let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_bytes(location).unwrap())]);
+            match redirect(&CrawlUrl::parse("http://h/d/").unwrap(), &headers) {
+                Ended::Redirect(redirect) => redirect.target.to_string(),
+                Ended::Failed(error) => error.to_string(),
+            }
+        };
+        assert_eq!(target(b"\xd6\xd0?q=\xd6\xd0%20"), "http://h/d/%D6%D0?q=%D6%D0%20");
+        assert_eq!(target("é?q=é".as_bytes()), "http://h/d/%C3%A9?q=%C3%A9");
+    }
+
+    #[test]
+    fn only_a_types_name_becomes_part_of_a_code() {
+        let told = |essence: &str| match unwanted(essence) {
+            Ended::Failed(error) => (error.code, error.detail),
+            Ended::Redirect(_) => panic!("a redirect"),
+        };
+        let named = |code: &str| (format!("unwanted type: {code}"), String::new());
+        let other = |detail: &str| ("unwanted type: other".to_owned(), detail.to_owned());
+        assert_eq!(told("image/svg+xml"), named("image/svg+xml"));
+        assert_eq!(told("none"), named("none"));
+        let longest = format!("a/{}", "x".repeat(62));
+        assert_eq!(told(&longest), named(&longest));
+        for strange in ["pdf", "a/", "/b", "a/b/c", "a b/c", "a/é", &format!("{longest}x")] {
+            assert_eq!(told(strange), other(strange));
+        }
+        assert_eq!(told(&"é".repeat(200)), other(&"é".repeat(100)));
+        assert_eq!(told(&format!("x{}", "é".repeat(200))), other(&format!("x{}", "é".repeat(99))));
+    }
 }

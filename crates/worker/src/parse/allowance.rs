@@ -63,6 +63,13 @@ impl Allowance {
         Allowance { deadline: Instant::now(), ..Allowance::default() }
     }
 
+    /// For tests of what is not a matter of time: time without end, and so much text.
+    #[cfg(test)]
+    pub(crate) fn unhurried(text: u64) -> Allowance {
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        Allowance { deadline, text: Cell::new(MAX_TEXT_VISITED - text), ..Allowance::default() }
+    }
+
     #[cfg(test)]
     pub(crate) fn visited(&self) -> u64 {
         self.text.get()

@@ -286,7 +286,7 @@ mod tests {
     use scraper::Selector;
 
     fn parse(html: &str) -> Result<Html, ParseError> {
-        super::parse(html, &Allowance::default())
+        super::parse(html, &Allowance::unhurried(0))
     }
 
     fn complexity(html: &str) -> String {

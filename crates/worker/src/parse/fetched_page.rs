@@ -2,13 +2,14 @@
 
 use std::cell::OnceCell;
 
+use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
 use model::{CrawlUrl, DedupKey, UrlError};
 use scraper::Html;
 use url::Url;
 
-use super::Allowance;
-use super::{ParseError, dom, scan};
+use super::base::Base;
+use super::{Allowance, ParseError, dom, scan};
 
 /// A page that was fetched and decoded. What takes work to know (its tree, its base address) is worked out when first asked for.
 #[derive(Debug)]
@@ -19,13 +20,15 @@ pub struct FetchedPage<'a> {
     headers: &'a HeaderMap,
     bytes: &'a [u8],
     text: &'a str,
+    encoding: &'static Encoding,
     allowance: Allowance,
-    base: OnceCell<Url>,
+    base: OnceCell<(Base, Result<(), ParseError>)>,
     html: OnceCell<Result<Html, ParseError>>,
 }
 
 impl<'a> FetchedPage<'a> {
-    /// A page with its address, answer and text; `bytes` is the body before decoding. The time it may be read begins: 5 s.
+    /// A page with its address, answer and text; `bytes` is the body before decoding. It is taken for
+    /// UTF-8. The time it may be read begins: 5 s.
     pub fn new(url: &'a CrawlUrl, status: u16, headers: &'a HeaderMap, bytes: &'a [u8], text: &'a str) -> FetchedPage<'a> {
         FetchedPage {
             url,
@@ -34,10 +37,16 @@ impl<'a> FetchedPage<'a> {
             headers,
             bytes,
             text,
+            encoding: UTF_8,
             allowance: Allowance::default(),
             base: OnceCell::new(),
             html: OnceCell::new(),
         }
+    }
+
+    /// The same with the encoding it came in, in which the queries of its links are sent.
+    pub fn with_encoding(self, encoding: &'static Encoding) -> FetchedPage<'a> {
+        FetchedPage { encoding, ..self }
     }
 
     /// The same with what reading it may cost.
@@ -85,6 +94,11 @@ impl<'a> FetchedPage<'a> {
         self.text
     }
 
+    /// The encoding it came in.
+    pub fn encoding(&self) -> &'static Encoding {
+        self.encoding
+    }
+
     /// The page as a tree.
     ///
     /// # Errors
@@ -96,14 +110,27 @@ impl<'a> FetchedPage<'a> {
 
     /// What relative addresses are relative to: the page's address, or its `<base href>`.
     pub fn base(&self) -> &Url {
-        self.base.get_or_init(|| {
-            let own = self.url.to_url();
-            if !mentions_base(self.text) {
-                return own;
-            }
-            let named = scan::scan(self.text, &self.allowance).ok().and_then(|scan| scan.base);
-            based(own, named.as_deref())
-        })
+        self.link_base().url()
+    }
+
+    pub(crate) fn link_base(&self) -> &Base {
+        let (base, _) = self.base.get_or_init(|| {
+            let scanned = if mentions_base(self.text) { scan::scan(self.text, &self.allowance) } else { Ok(scan::Scan::default()) };
+            let (named, result) = match scanned {
+                Ok(scan) => (scan.base, Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            (Base::new(self.url.to_url(), named.as_deref(), self.encoding), result)
+        });
+        base
+    }
+
+    /// Whether the base address could be told. Asked once a parser is done: what it found with a wrong one is of no use.
+    ///
+    /// # Errors
+    /// [`ParseError::TooComplex`] for a page with a `<base` that could not be read to its end.
+    pub(crate) fn check_base(&self) -> Result<(), ParseError> {
+        self.base.get().map_or(Ok(()), |(_, result)| result.clone())
     }
 
     /// The address a link means, canonical.
@@ -111,23 +138,26 @@ impl<'a> FetchedPage<'a> {
     /// # Errors
     /// [`UrlError`] for what is no URL, has a scheme that is not crawled or is too long.
     pub fn resolve(&self, href: &str) -> Result<CrawlUrl, UrlError> {
-        resolve(self.base(), href)
+        self.link_base().resolve(href)
     }
-}
-
-/// The base address that a page's own address and the `href` of its `base` element make.
-pub(crate) fn based(own: Url, base: Option<&str>) -> Url {
-    let named = base.and_then(|href| own.join(href).ok());
-    // A base that nothing can be relative to, such as `data:`, is ignored, as the HTML standard says.
-    named.filter(|url| !url.cannot_be_a_base()).unwrap_or(own)
-}
-
-pub(crate) fn resolve(base: &Url, href: &str) -> Result<CrawlUrl, UrlError> {
-    let url = base.join(href).map_err(|error| UrlError::Malformed(error.to_string()))?;
-    CrawlUrl::from_url(url)
 }
 
 /// Whether a `<base` occurs at all, which it seldom does.
 fn mentions_base(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| text.as_bytes().get(at + 1..at + 5).is_some_and(|name| name.eq_ignore_ascii_case(b"base")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_whose_base_cannot_be_told_is_said_to_be_too_complex() {
+        let (url, headers) = (CrawlUrl::parse("http://h/").unwrap(), HeaderMap::new());
+        let page = |text| FetchedPage::new(&url, 200, &headers, b"", text).with_allowance(Allowance::spent());
+        let (with, without) = (page("<base href=/b/>"), page("<p>"));
+        assert_eq!((with.base().as_str(), without.base().as_str()), ("http://h/", "http://h/"));
+        assert!(matches!(with.check_base(), Err(ParseError::TooComplex(_))));
+        assert_eq!(without.check_base(), Ok(()));
+    }
 }

@@ -4,6 +4,7 @@
 //! clock and no other page.
 
 mod allowance;
+mod base;
 mod dom;
 mod error;
 mod feed;

@@ -7,7 +7,7 @@ use scraper::{ElementRef, Html, Selector};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::fetched_page::{based, resolve};
+use super::base::Base;
 use super::scan::scan;
 use super::{Allowance, FetchedPage, Parse, ParseError, Parsed, dom};
 
@@ -85,14 +85,14 @@ impl Parse for PageParser {
     fn parse(&self, page: &FetchedPage<'_>, args: &Args) -> Result<Parsed, ParseError> {
         let wanted = Wanted::of(args)?;
         let scan = scan(page.text(), page.allowance())?;
-        let base = based(page.url().to_url(), scan.base.as_deref());
+        let base = Base::new(page.url().to_url(), scan.base.as_deref(), page.encoding());
         let mut parsed = Parsed::with_base(page, base.clone());
         let same = ParserRef { name: PAGE_PARSER.to_owned(), args: args.clone() };
         let mut links = 0;
         let mut link_urls = wanted.links.then(Vec::new);
         let mut link_bytes = 0;
         for href in &scan.links {
-            match resolve(&base, href) {
+            match base.resolve(href) {
                 Ok(url) => {
                     links += 1;
                     if let Some(urls) = &mut link_urls {
@@ -110,7 +110,7 @@ impl Parse for PageParser {
                 Err(error) => parsed.refuse(&error),
             }
         }
-        let canonical = scan.canonical.and_then(|href| resolve(&base, &href).ok());
+        let canonical = scan.canonical.and_then(|href| base.resolve(&href).ok());
         let payload = PagePayload {
             status: page.status(),
             title: scan.title.as_deref().unwrap_or_default(),

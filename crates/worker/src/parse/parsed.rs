@@ -6,9 +6,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use model::outcome::{MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD};
 use model::{CrawlUrl, DedupKey, Item, ItemId, Link, Page, ParserRef, PayloadJson, UrlError};
 use serde::Serialize;
-use url::Url;
 
-use super::fetched_page::resolve;
+use super::base::Base;
 use super::{FetchedPage, ParseError};
 
 /// Links and items of a page, in the order they were added.
@@ -16,7 +15,7 @@ use super::{FetchedPage, ParseError};
 /// A link is kept once per URL and parser. What exceeds the limits of an outcome, and links that cannot be crawled, are counted instead.
 #[derive(Debug)]
 pub struct Parsed {
-    base: Url,
+    base: Base,
     url: CrawlUrl,
     key: DedupKey,
     page: Page,
@@ -30,11 +29,11 @@ pub struct Parsed {
 impl Parsed {
     /// Nothing found yet on this page.
     pub fn new(page: &FetchedPage<'_>) -> Parsed {
-        Parsed::with_base(page, page.base().clone())
+        Parsed::with_base(page, page.link_base().clone())
     }
 
     /// The same for a parser that has found the base address already.
-    pub(crate) fn with_base(page: &FetchedPage<'_>, base: Url) -> Parsed {
+    pub(crate) fn with_base(page: &FetchedPage<'_>, base: Base) -> Parsed {
         Parsed {
             base,
             url: page.url().clone(),
@@ -50,7 +49,7 @@ impl Parsed {
 
     /// Follows a link as the page writes it, relative or absolute. Returns whether it is one that can be crawled; if not it is counted.
     pub fn follow(&mut self, href: &str, parser: &ParserRef) -> bool {
-        match resolve(&self.base, href) {
+        match self.base.resolve(href) {
             Ok(url) => {
                 self.follow_url(url, parser);
                 true

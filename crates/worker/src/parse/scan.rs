@@ -299,7 +299,7 @@ mod tests {
     use scraper::Selector;
 
     fn scan(html: &str) -> Result<Scan, ParseError> {
-        super::scan(html, &Allowance::default())
+        super::scan(html, &Allowance::unhurried(0))
     }
 
     fn links(html: &str) -> Vec<String> {
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn depth_costs_nothing() {
-        let deep = format!("{}<a href=1>{}", "<div>".repeat(1_000_000), "</div>".repeat(1_000_000));
+        let deep = format!("{}<a href=1>{}", "<div>".repeat(200_000), "</div>".repeat(200_000));
         assert_eq!(links(&deep), ["1"]);
         assert_eq!(links(&format!("{}<a href=1>", "<svg>".repeat(100_000))), ["1"]);
     }
@@ -377,7 +377,7 @@ mod tests {
             ]), 0..40),
         ) {
             let html = format!("<!doctype html><head><title>t</title></head><body>{}", pieces.concat());
-            let tree = dom::parse(&html, &Allowance::default()).unwrap();
+            let tree = dom::parse(&html, &Allowance::unhurried(0)).unwrap();
             let selector = Selector::parse("a[href], area[href]").unwrap();
             let of_tree: Vec<&str> = tree.select(&selector).map(|element| element.attr("href").unwrap()).collect();
             let mut of_tree_distinct = of_tree.clone();

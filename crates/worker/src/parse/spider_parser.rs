@@ -317,6 +317,7 @@ impl Serialize for Payload<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::allowance::{Allowance, MAX_TEXT_VISITED};
     use super::*;
     use http::HeaderMap;
     use model::Page;
@@ -327,16 +328,16 @@ mod tests {
         <script>{"id": "x&lt;9"}</script>"#;
 
     fn read(rules: &str, args: &[(&str, &str)]) -> Page {
-        read_html(HTML, rules, args).unwrap().0
+        read_html(HTML, rules, args, MAX_TEXT_VISITED).unwrap().0
     }
 
     /// What is found, and how many bytes of text were gathered for it.
-    fn read_html(html: &str, rules: &str, args: &[(&str, &str)]) -> Result<(Page, u64), ParseError> {
+    fn read_html(html: &str, rules: &str, args: &[(&str, &str)], text_left: u64) -> Result<(Page, u64), ParseError> {
         let text = format!("name = \"t\"\n[parsers.p]\n{rules}\n");
         let spider = Arc::new(Spider::parse(&text, &["page"]).unwrap_or_else(|errors| panic!("{errors}")));
         let (url, headers) = (CrawlUrl::parse("http://h/a/7.html").unwrap(), HeaderMap::new());
         let args = args.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let page = FetchedPage::new(&url, 200, &headers, html.as_bytes(), html);
+        let page = FetchedPage::new(&url, 200, &headers, html.as_bytes(), html).with_allowance(Allowance::unhurried(text_left));
         let parsed = SpiderParser::new(&spider, "p").unwrap().parse(&page, &args)?;
         Ok((parsed.into_page(), page.allowance().visited()))
     }
@@ -413,7 +414,7 @@ mod tests {
 
     #[test]
     fn nested_elements_cannot_make_rules_read_a_page_over_and_over() {
-        let nested = format!("{}{}", "<div>".repeat(400), "x".repeat(1024 * 1024));
+        let nested = format!("{}{}", "<div>".repeat(400), "x".repeat(16 * 1024));
         for rules in [
             "links = [{ css = 'div', attr = 'class', parser = 'p', args = { t = 'text' } }]",
             "[[parsers.p.items]]\ntype = 't'\nfields.x = { css = 'div', regex = '([0-9])' }",
@@ -421,7 +422,7 @@ mod tests {
             "[[parsers.p.items]]\ntype = 't'\neach = 'div'\nfields.x = { regex = '([0-9])' }",
         ] {
             let html = if rules.starts_with("links") { nested.replace("<div>", "<div class=a>") } else { nested.clone() };
-            let error = read_html(&html, rules, &[]).unwrap_err();
+            let error = read_html(&html, rules, &[], 1024 * 1024).unwrap_err();
             assert_eq!(error, ParseError::TooComplex("its rules read more than 64 MiB of text".into()), "{rules}");
         }
     }
@@ -431,10 +432,10 @@ mod tests {
         let nested = format!("{}{}", "<div>".repeat(40), "x".repeat(1024 * 1024));
         let mebibytes = |visited: u64| visited / 1024 / 1024;
         let list = "[[parsers.p.items]]\ntype = 't'\nfields.x = { css = 'div', as = 'list' }";
-        let (page, visited) = read_html(&nested, list, &[]).unwrap();
+        let (page, visited) = read_html(&nested, list, &[], MAX_TEXT_VISITED).unwrap();
         assert_eq!((page.items.len(), page.cut.items, mebibytes(visited)), (0, 1, 9));
         let each = "[[parsers.p.items]]\ntype = 't'\neach = 'div'\nfields.x = ':scope'";
-        let (page, visited) = read_html(&nested, each, &[]).unwrap();
+        let (page, visited) = read_html(&nested, each, &[], MAX_TEXT_VISITED).unwrap();
         assert_eq!((page.items.len(), page.cut.items, mebibytes(visited)), (7, 33, 8));
     }
 
