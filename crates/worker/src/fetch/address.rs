@@ -1,20 +1,23 @@
 //! Which addresses may be connected to.
 //!
 //! *Invariant*: a connection is made to an address only if it is public, or if a permit of the job names the host and port of the URL or a
-//! network with the address; and in no case if the worker's operator denies it. The decision is about the address that is connected to,
+//! network with the address; and in no case if the worker's operator denies it. A name that is permitted leads to no address at which clouds give secrets away: only a network or
+//! the address itself does. The decision is about the address that is connected to,
 //! not about the name: see `clients` for how that is held up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use model::CrawlUrl;
 use model::job::NetPermit;
 
 /// What a URL may reach beyond public addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reach {
-    /// Whether its host and port are named: every address then.
+    /// Whether its host and port are named: every address then, but for those of [`is_machinery`].
     named: bool,
+    /// The host, if it is named and written as one of those.
+    machinery: Option<IpAddr>,
     /// Networks it may reach, sorted.
     networks: Vec<IpNet>,
 }
@@ -23,7 +26,7 @@ impl Reach {
     /// What permits say about a URL.
     pub(crate) fn of(url: &CrawlUrl, permits: &[NetPermit]) -> Reach {
         let (host, port) = (url.host_str(), url.port());
-        let mut reach = Reach { named: false, networks: Vec::new() };
+        let mut reach = Reach { named: false, machinery: None, networks: Vec::new() };
         for permit in permits.iter().filter(|permit| permit.port.is_none_or(|permitted| permitted == port)) {
             if is_host(&permit.host, host) {
                 reach.named = true;
@@ -32,8 +35,10 @@ impl Reach {
             }
         }
         if reach.named {
-            // Networks add nothing to every address; without them equal reaches are equal.
-            reach.networks.clear();
+            let literal = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+            reach.machinery = literal.map(plain).filter(|address| is_machinery(*address));
+            // Networks add to every address only what is excepted; without the others equal reaches are equal.
+            reach.networks.retain(|network| MACHINERY.iter().any(|excepted| excepted.contains(network) || network.contains(excepted)));
         }
         reach.networks.sort_unstable();
         reach.networks.dedup();
@@ -44,8 +49,30 @@ impl Reach {
     pub(crate) fn admits(&self, address: IpAddr, denied: &[IpNet]) -> bool {
         let forms = [Some(address), embedded(address).map(IpAddr::V4)];
         let within = |networks: &[IpNet]| forms.iter().flatten().any(|form| networks.iter().any(|network| network.contains(form)));
-        !within(denied) && (self.named || is_public(address) || within(&self.networks))
+        !within(denied) && (self.admits_by_name(plain(address)) || is_public(address) || within(&self.networks))
     }
+
+    fn admits_by_name(&self, address: IpAddr) -> bool {
+        self.named && (!is_machinery(address) || self.machinery == Some(address))
+    }
+}
+
+/// Addresses local to a link, which include those at which clouds tell a machine its secrets, and the ones that do so elsewhere.
+const MACHINERY: [IpNet; 4] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(168, 63, 129, 16), 32)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128)),
+];
+
+/// Whether an address serves the machine rather than people: nobody who permits a name means it.
+fn is_machinery(address: IpAddr) -> bool {
+    MACHINERY.iter().any(|network| network.contains(&plain(address)))
+}
+
+/// An IPv6 address that leads to an IPv4 address as the latter.
+fn plain(address: IpAddr) -> IpAddr {
+    embedded(address).map_or(address, IpAddr::V4)
 }
 
 /// Whether a permit's host is that of a canonical URL. Brackets around an IPv6 address may be left out.
@@ -67,19 +94,20 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
+    let [a, b, c, d] = address.octets();
     let reserved = matches!(
-        (a, b, c),
-        (0 | 10 | 127 | 224..=255, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
+        (a, b, c, d),
+        (0 | 10 | 127 | 224..=255, _, _, _)
+            | (100, 64..=127, _, _)
+            | (168, 63, 129, 16)
+            | (169, 254, _, _)
+            | (172, 16..=31, _, _)
+            | (192, 0, 0 | 2, _)
+            | (192, 88, 99, _)
+            | (192, 168, _, _)
+            | (198, 18 | 19, _, _)
+            | (198, 51, 100, _)
+            | (203, 0, 113, _)
     );
     !reserved
 }
@@ -131,6 +159,7 @@ mod tests {
             "100.64.0.1",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",
@@ -170,6 +199,7 @@ mod tests {
             "1.1.1.1",
             "100.63.255.255",
             "100.128.0.1",
+            "168.63.129.17",
             "172.15.0.1",
             "172.32.0.1",
             "192.0.1.1",
@@ -205,6 +235,27 @@ mod tests {
         assert!(admits(&reach_80, "10.9.9.9") && admits(&reach_80, "::ffff:10.9.9.9"));
         assert!(!admits(&reach_80, "192.168.1.1") && !admits(&reach_80, "127.0.0.1"));
         assert!(admits(&reach("http://a.example:81/", &permits), "192.168.1.1"));
+    }
+
+    #[test]
+    fn a_permitted_name_does_not_lead_to_a_clouds_secrets() {
+        let secrets = ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fe80::1", "fd00:ec2::254", "168.63.129.16"];
+        let intranet = reach("http://intranet/", &[("intranet", None)]);
+        for address in secrets {
+            assert!(!admits(&intranet, address), "{address}");
+            let bracketed = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+            let url = CrawlUrl::parse(&format!("http://{bracketed}/")).unwrap();
+            let literal = reach(url.as_str(), &[(url.host_str(), None)]);
+            let same = |other: &&str| plain(other.parse().unwrap()) == plain(address.parse().unwrap());
+            assert_eq!(
+                secrets.into_iter().filter(|other| admits(&literal, other)).collect::<Vec<_>>(),
+                Vec::from_iter(secrets.into_iter().filter(same))
+            );
+        }
+        assert!(admits(&intranet, "fd00::1") && admits(&intranet, "10.0.0.1"));
+        let networks = [("intranet", None), ("169.254.0.0/16", None), ("10.0.0.0/8", None)];
+        assert!(admits(&reach("http://intranet/", &networks), "169.254.169.254"));
+        assert_eq!(intranet, reach("http://intranet/", &[("intranet", None), ("10.0.0.0/8", None)]));
     }
 
     #[test]
