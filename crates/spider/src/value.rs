@@ -206,6 +206,12 @@ fn source(table: &Table<'_>, within: Within, findings: &mut Findings<'_>) -> Opt
         findings.mistake(&table.span, &table.path, message);
         return None;
     }
+    if table.has("attr")
+        && let Some(kind) = present.iter().find(|kind| matches!(**kind, "url" | "arg" | "const"))
+    {
+        findings.mistake(&table.span, &table.path, format!("has an `attr`, which is of an element, with `{kind}`, which looks at none"));
+        return None;
+    }
     let group = table.get("group");
     if group.is_some() && !table.has("regex") && !table.has("url") {
         findings.mistake(&table.span, &table.path, "has a `group` without the `regex` or `url` it belongs to");

@@ -32,6 +32,20 @@ fields.name = { arg = "name", or = "h1" }
 "#;
 
 #[test]
+fn an_attribute_of_what_is_no_element_is_a_mistake() {
+    let sound = "fields.year = { css = \".date\", as = \"integer\" }";
+    for (rule, kind) in [("url = '/([0-9]+)'", "url"), ("arg = 'name'", "arg"), ("const = 5", "const")] {
+        let within_each = SOUND.replace(sound, &format!("fields.year = {{ {rule}, attr = 'title' }}"));
+        let on_page = SOUND.replace("fields.name = {", &format!("fields.other = {{ {rule}, attr = 'title' }}\nfields.name = {{"));
+        for text in [within_each, on_page] {
+            let told = mistakes(&text);
+            let expected = format!("has an `attr`, which is of an element, with `{kind}`, which looks at none");
+            assert_eq!(told.iter().filter(|line| line.contains(&expected)).count(), 1, "{told:?}");
+        }
+    }
+}
+
+#[test]
 fn a_sound_file_has_no_mistakes_and_no_warnings() {
     assert_eq!(mistakes(SOUND), [""; 0]);
     let spider = Spider::parse(SOUND, &BUILT_IN).unwrap();
