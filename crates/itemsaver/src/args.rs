@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use itemsaver::export::ExportFormat;
 use itemsaver::store::{DEFAULT_STORE, ItemFilter, StoreSpec};
@@ -34,7 +35,7 @@ struct ServeArguments {
     #[arg(long, value_name = "IP:PORT", env = "GOSSAMER_ITEMSAVER_LISTEN", hide_env_values = true, help_heading = "Listening")]
     listen: Option<String>,
     /// Allow an address that other machines reach. Nothing on the wire is encrypted or authenticated.
-    #[arg(long, env = "GOSSAMER_ITEMSAVER_INSECURE_PLAINTEXT", hide_env_values = true, help_heading = "Listening")]
+    #[arg(long, env = "GOSSAMER_ITEMSAVER_INSECURE_PLAINTEXT", value_parser = FalseyValueParser::new(), hide_env_values = true, help_heading = "Listening")]
     insecure_plaintext: bool,
     #[command(flatten)]
     store: StoreArgument,

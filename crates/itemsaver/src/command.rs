@@ -41,6 +41,9 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, Failure> {
     match config.task {
         Task::Serve { address, grace } => serve(&config.store, address, grace).await,
         Task::Export { filter, format, output } => {
+            if let Some(path) = output.as_deref().filter(|path| config.store.is_at(path)) {
+                return Err(Failure::Start(format!("cannot write {}: it is part of the store {}", path.display(), config.store)));
+            }
             let store = AnyStore::open_to_read(&config.store).await.map_err(Failure::start)?;
             export_to(&store, &filter, format, output).await
         }

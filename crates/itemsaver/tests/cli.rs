@@ -269,6 +269,49 @@ async fn exports_are_the_same_bytes_for_the_same_items() {
     assert!(stderr.starts_with("itemsaver: cannot write no/out.jsonl: "), "{stderr}");
 }
 
+#[test]
+fn a_flag_without_a_value_is_1_or_0_in_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    for (value, needed) in [("1", false), ("0", true)] {
+        let mut command = itemsaver(folder.path());
+        command.args(["--listen", "0.0.0.0:0", "--grace", "x"]).env("GOSSAMER_ITEMSAVER_INSECURE_PLAINTEXT", value);
+        let (code, _, stderr) = outcome(command.output().unwrap());
+        let told = (code, stderr.contains("--grace"), stderr.contains("--insecure-plaintext"));
+        assert_eq!(told, (2, true, needed), "{value:?}: {stderr}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_export_does_not_write_over_the_store_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    let path = |name: &str| folder.path().join(name);
+    let store = "gossamer-items.db";
+    let before = std::fs::read(path(store)).unwrap();
+    std::fs::hard_link(path(store), path("hard")).unwrap();
+    std::os::unix::fs::symlink(store, path("link")).unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.collect::<std::collections::BTreeSet<_>>()
+    };
+    let listed = names();
+    let outputs = [store, "hard", "link", "folder/../gossamer-items.db", "gossamer-items.db-wal", "./gossamer-items.db-shm"];
+    for line in outputs
+        .map(|output| format!("export -o {output}"))
+        .into_iter()
+        .chain(["export --store sqlite:link -o gossamer-items.db-wal".into()])
+    {
+        let (code, stdout, stderr) = run(folder.path(), &line);
+        assert_eq!((code, stdout), (2, String::new()), "{line}");
+        assert!(stderr.starts_with("itemsaver: cannot write ") && stderr.contains("it is part of the store sqlite:"), "{stderr}");
+        assert_eq!(names(), listed, "{line}");
+    }
+    assert_eq!(std::fs::read(path(store)).unwrap(), before);
+    assert_eq!(run(folder.path(), "export -o folder/gossamer-items.db").0, 0);
+}
+
 #[tokio::test]
 async fn items_are_listed_and_counted_also_while_a_server_runs() {
     let folder = tempfile::tempdir().unwrap();

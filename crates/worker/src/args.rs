@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::FalseyValueParser;
 use ipnet::IpNet;
 use rpcsupport::{listen_address, process};
 
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     listen: Option<String>,
 
     /// Accept that nothing between engine and worker is encrypted or authenticated; needed to listen beyond this machine.
-    #[arg(long, env = "GOSSAMER_WORKER_INSECURE_PLAINTEXT", help_heading = "Listening")]
+    #[arg(long, env = "GOSSAMER_WORKER_INSECURE_PLAINTEXT", value_parser = FalseyValueParser::new(), help_heading = "Listening")]
     insecure_plaintext: bool,
 
     /// Jobs worked on at a time, over all engines [default: 100]. More are refused as busy.

@@ -40,6 +40,18 @@ fn a_listener_beyond_this_machine_needs_a_word() {
 }
 
 #[test]
+fn a_flag_without_a_value_is_1_or_0_in_the_environment() {
+    for (value, needed) in [("1", false), ("true", false), ("0", true), ("", true)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
+        let output =
+            command.args(["--listen", "0.0.0.0:0", "--qps", "0"]).env("GOSSAMER_WORKER_INSECURE_PLAINTEXT", value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let stderr = stderr(&output);
+        assert_eq!((stderr.contains("--qps 0"), stderr.contains("--insecure-plaintext")), (true, needed), "{value:?}: {stderr}");
+    }
+}
+
+#[test]
 fn help_names_every_flag_and_exits_0() {
     let output = worker(&["--help"]);
     assert_eq!(output.status.code(), Some(0));

@@ -90,7 +90,8 @@ impl<W: Write> ItemWriter<W> {
     }
 
     /// Gives the output back, unflushed.
-    pub fn into_inner(self) -> W {
+    #[cfg(test)]
+    fn into_inner(self) -> W {
         self.out
     }
 }

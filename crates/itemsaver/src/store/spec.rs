@@ -1,7 +1,7 @@
 //! Which store, as a person writes it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -64,6 +64,50 @@ impl StoreSpec {
         }
         std::path::absolute(&path).map(StoreSpec::Sqlite).map_err(|_| StoreSpecError::NoFolder(path.display().to_string()))
     }
+}
+
+impl StoreSpec {
+    /// Whether writing to this path would write over a file of the store: the database, or one of those that SQLite keeps beside it.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let StoreSpec::Sqlite(store) = self;
+        // SQLite names the files beside a database after what a link leads to.
+        let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.clone());
+        ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {
+            let mut name = store.clone().into_os_string();
+            name.push(suffix);
+            is_same_file(Path::new(&name), path)
+        })
+    }
+}
+
+/// Whether two paths lead to the same file, or would if there was one.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (identity(one), identity(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => match (place(one), place(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => false,
+        },
+    }
+}
+
+/// A file's folder without links, and its name.
+fn place(path: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(path).ok()?.parent()?.canonicalize().ok()?;
+    Some(folder.join(path.file_name()?))
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// Elsewhere files have no numbers to tell them by; their paths do.
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
 }
 
 impl FromStr for StoreSpec {
