@@ -3,14 +3,14 @@
 //! Knows HTTP and HTML, and nothing of crawls: a [`Job`](model::Job) holds all it needs, the [`Outcome`](model::Outcome) all it has to
 //! say. Between jobs it keeps caches only: connections, compiled spiders.
 //!
-//! A job's way: its parser is found (`worker`, `spiders`), its moment comes (`ticks`), it is fetched ([`fetch`]) within what may be
+//! A job's way: its parser is found (`worker`, `spiders`), its moment comes (`ticks`), it is fetched (`fetch`) within what may be
 //! connected to and how much fits into memory, and then decoded ([`decode`]) and parsed ([`parse`]) on threads of their own (`pool`).
 //!
 //! A binary with parsers of its own is [`main_with`] and a [`Registry`]: see `examples/own_parser.rs`.
 
 mod config;
 
-pub mod fetch;
+mod fetch;
 
 pub mod decode;
 

@@ -83,7 +83,7 @@ fn is_host(permitted: &str, host: &str) -> bool {
 
 /// Whether an address belongs to the public internet: neither private nor local to a link or machine, nor reserved, nor for many, nor
 /// standing for an IPv4 address that is.
-pub fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => match embedded(address.into()) {

@@ -35,29 +35,29 @@ const MAX_TYPE_DETAIL_BYTES: usize = 200;
 const ACCEPTED: HeaderValue = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.1");
 
 /// Fetches pages. Keeps connections, and nothing else, between two fetches.
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     clients: Clients,
     budget: Arc<ByteBudget>,
 }
 
 /// A page's body with what is needed to read it.
 #[derive(Debug)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// 200 or 203.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The answer's headers.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// What the Content-Type header says, or HTML where there is none and the body begins like it.
-    pub content_type: ContentType,
+    pub(crate) content_type: ContentType,
     /// The body, decompressed.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Holds the body's place in the worker's memory budget.
     _share: Share,
 }
 
 /// How a fetch ended without a body.
 #[derive(Debug)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The server names another address.
     Redirect(Redirect),
     /// It failed.
@@ -66,7 +66,7 @@ pub enum Ended {
 
 impl Fetcher {
     /// A fetcher that never connects to these networks and keeps about so many bytes of bodies at a time.
-    pub fn new(denied: Vec<IpNet>, body_bytes: u64) -> Fetcher {
+    pub(crate) fn new(denied: Vec<IpNet>, body_bytes: u64) -> Fetcher {
         Fetcher { clients: Clients::new(denied), budget: ByteBudget::new(body_bytes) }
     }
 
@@ -75,7 +75,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`Ended`] for everything that is no page. Nothing is followed.
-    pub async fn fetch(&self, job: &Job, reads: impl Fn(&str) -> bool, facts: &mut FetchFacts) -> Result<Fetched, Ended> {
+    pub(crate) async fn fetch(&self, job: &Job, reads: impl Fn(&str) -> bool, facts: &mut FetchFacts) -> Result<Fetched, Ended> {
         let begun = Instant::now();
         let result = self.run(job, reads, begun, facts).await;
         facts.millis = begun.elapsed().as_millis() as u64;

@@ -1,7 +1,7 @@
 //! Whether a body is a page, told from its declared type or its first bytes.
 
 /// Whether a media type (lower case, without parameters) is one of HTML.
-pub fn is_html(essence: &str) -> bool {
+pub(crate) fn is_html(essence: &str) -> bool {
     matches!(essence, "text/html" | "application/xhtml+xml")
 }
 

@@ -13,6 +13,5 @@ mod body;
 mod budget;
 mod fetcher;
 
-pub use address::is_public;
-pub use fetcher::{Ended, Fetched, Fetcher};
-pub use media::is_html;
+pub(crate) use fetcher::{Ended, Fetched, Fetcher};
+pub(crate) use media::is_html;
