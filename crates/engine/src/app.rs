@@ -17,7 +17,7 @@ use crate::config::{Config, SeedSource, Workers};
 use crate::embedded::{self, EmbeddedSaver};
 use crate::engine::{Channels, Engine, EngineError};
 use crate::event::{EVENTS, Event};
-use crate::frontier::CrawlRecord;
+use crate::frontier::{CrawlRecord, OutputMark};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
 use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
@@ -76,8 +76,9 @@ pub async fn run(args: &Args, screen: Screen) -> Result<Done, StartError> {
     let mut config = Config::build(args, source).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
     let wanted = CrawlToOpen { crawl: &config.crawl, spider: config.spider.as_ref().map(|loaded| &loaded.file.hash), fresh: config.fresh };
-    let opened = state.open_frontier(&wanted, &|name| config.has_parser(name))?;
+    let mut opened = state.open_frontier(&wanted, &|name| config.has_parser(name))?;
     let resume_output_at = resume_output(&config, &opened)?;
+    opened.frontier.begin_output(output_mark(&config, resume_output_at)).context("cannot begin")?;
     announce(&config, &opened, practice.as_ref());
     for site in &opened.record.sites {
         config.scope.add_site(site.clone());
@@ -149,7 +150,7 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
     // A reader that has stopped reading, or a disk that hangs, must not keep the process: what they hold was not committed.
     let _ = tokio::time::timeout(FAREWELL, saver).await;
     if let Some(output) = output {
-        let _ = tokio::time::timeout(FAREWELL, output.finish()).await;
+        let _ = tokio::time::timeout(FAREWELL, output.finish(ended.is_ok())).await;
     }
     if let Some(embedded) = embedded
         && tokio::time::timeout(FAREWELL, embedded.close()).await.is_err()
@@ -161,13 +162,13 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
     if ended.abandoned > 0 {
         tracing::warn!(in_flight = ended.abandoned, "ended at once: these pages were cut off");
     }
-    let report = Report::new(config.crawl.to_string(), record.restarts(), ended, &config.engine.budgets, elapsed);
+    let report = Report::new(config.crawl.to_string(), &record, ended, &config.engine.budgets, elapsed);
     let written =
         config.report.as_ref().map(|path| report.write(path).with_context(|| format!("cannot write the report {}", path.display())));
-    let report_problem = written.and_then(Result::err);
+    let mut report_problem = written.and_then(Result::err);
     // Only now: killed before, the next start finds nothing queued, writes the report and ends.
     if report.complete && report_problem.is_none() {
-        frontier.complete().context("the crawl is complete, but that could not be noted")?;
+        report_problem = frontier.complete().context("the crawl is complete, but that could not be noted").err();
     }
     Ok(Done { report, places, report_problem })
 }
@@ -245,30 +246,54 @@ fn places(state: &StateDir) -> Places {
 
 /// The length at which `-o` is continued; none: it is begun anew.
 fn resume_output(config: &Config, opened: &OpenedFrontier) -> Result<Option<u64>, StartError> {
-    let Some(OutputConfig { target: OutputTarget::File(path), .. }) = &config.output else { return Ok(None) };
+    let Some(OutputConfig { target: OutputTarget::File(path), format }) = &config.output else { return Ok(None) };
+    let mistake = |sentence: String| StartError::Mistakes(vec![sentence]);
     let name = path.display().to_string();
-    let mistake = |sentence: String| -> Result<(), StartError> { Err(StartError::Mistakes(vec![sentence])) };
-    if let (Beginning::Resumed, Some(mark)) = (opened.beginning, &opened.record.output)
-        && mark.file == name
-    {
-        let length = path.metadata().map_or(0, |metadata| metadata.len());
-        if length < mark.bytes {
-            return mistake(format!(
-                "--output {name} has {length} bytes, but {} were written before the crawl was cut short: put the file back, or begin anew with --fresh",
-                mark.bytes
-            ))
-            .map(|()| None);
+    let resumed = opened.beginning == Beginning::Resumed;
+    let mark = opened.record.output.as_ref().filter(|mark| resumed && mark.file == name);
+    let length = path.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+    match (mark, length) {
+        (Some(mark), Some(length)) if length >= mark.bytes => {
+            if mark.bytes > 0 {
+                output::refuse_other_columns(path, *format, &config.schema()).map_err(mistake)?;
+            }
+            return Ok(Some(mark.bytes));
         }
-        return Ok(Some(mark.bytes));
+        (Some(mark), _) if mark.bytes > 0 && !config.overwrite && !is_device(path) => {
+            return Err(mistake(format!(
+                "--output {name} has {} bytes, but {} were written before the crawl was cut short: put the file back, name another one, \
+                 or add --overwrite to go on with what comes from here on",
+                length.unwrap_or(0),
+                mark.bytes
+            )));
+        }
+        (Some(_), _) => {}
+        (None, _) => {
+            let own = opened.written_before.as_ref() == Some(&name);
+            if !config.overwrite && !own {
+                output::refuse_taken(path).map_err(mistake)?;
+            }
+        }
     }
-    let own = opened.written_before.as_ref() == Some(&name);
-    if !config.overwrite && !own {
-        output::refuse_taken(path).or_else(mistake)?;
-    }
-    if opened.beginning == Beginning::Resumed && opened.record.ledger.items.saved > 0 {
+    if resumed && opened.record.ledger.items.saved > 0 {
         tracing::warn!("--output {name} gets the items from here on; those before are in the store");
     }
     Ok(None)
+}
+
+/// Whether a path is there and is no file: a pipe, a terminal, `/dev/null`.
+fn is_device(path: &std::path::Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file())
+}
+
+/// Where this start writes its output, and from which length on.
+fn output_mark(config: &Config, resume_at: Option<u64>) -> Option<OutputMark> {
+    match &config.output {
+        Some(OutputConfig { target: OutputTarget::File(path), .. }) if !is_device(path) => {
+            Some(OutputMark { file: path.display().to_string(), bytes: resume_at.unwrap_or(0) })
+        }
+        Some(_) | None => None,
+    }
 }
 
 /// An itemsaver that was reached, and what it leaves behind.

@@ -5,10 +5,10 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use itemsaver::export::{CsvColumns, Header, ItemWriter};
 use model::save::ItemStatus;
@@ -93,6 +93,7 @@ pub struct Output {
     pub sender: OutputSender,
     /// Dropped by the thread when it ends.
     ended: oneshot::Receiver<()>,
+    crawled: Arc<AtomicBool>,
 }
 
 impl OutputSender {
@@ -115,12 +116,13 @@ impl Output {
         source: OutputSource,
         events: mpsc::Sender<Event>,
     ) -> io::Result<Output> {
+        let crawled = Arc::new(AtomicBool::new(false));
         let out: Box<dyn Write + Send> = match &config.target {
             OutputTarget::Stdout => Box::new(io::stdout()),
             // What is there is replaced when there is something to replace it with: a crawl that cannot start leaves it alone.
             OutputTarget::File(path) => {
                 let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-                Box::new(Replacing { file, cut_to: Some(resume_at.unwrap_or(0)) })
+                Box::new(Replacing { file, cut_to: Some(resume_at.unwrap_or(0)), crawled: Arc::clone(&crawled) })
             }
         };
         let written = Arc::new(AtomicU64::new(resume_at.unwrap_or(0)));
@@ -142,11 +144,13 @@ impl Output {
             let _ending = ending;
             write_all(receiver, writer, &source, mark.as_ref(), &events);
         })?;
-        Ok(Output { sender: OutputSender { batches }, ended })
+        Ok(Output { sender: OutputSender { batches }, ended, crawled })
     }
 
-    /// Waits until everything sent is written, once no other sender is left. For ever, if nobody reads: give it a limit.
-    pub async fn finish(self) {
+    /// Waits until everything sent is written, once no other sender is left. For ever, if nobody reads: give it a limit. `crawled`: whether
+    /// there was a crawl at all; without one a file stays as it was.
+    pub async fn finish(self, crawled: bool) {
+        self.crawled.store(crawled, Ordering::Release);
         drop(self.sender);
         let _ = self.ended.await;
     }
@@ -175,16 +179,23 @@ impl<W: Write> Write for Counting<W> {
 struct Replacing {
     file: File,
     cut_to: Option<u64>,
+    /// Set when the crawl has come to its end, so that one without items leaves an empty file, and one that never began what was there.
+    crawled: Arc<AtomicBool>,
 }
 
 impl Write for Replacing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.flush()?;
+        self.cut()?;
         self.file.write(bytes)
     }
 
-    /// Called at the end of every crawl, so that one without items leaves an empty file.
     fn flush(&mut self) -> io::Result<()> {
+        if self.crawled.load(Ordering::Acquire) { self.cut() } else { Ok(()) }
+    }
+}
+
+impl Replacing {
+    fn cut(&mut self) -> io::Result<()> {
         if let Some(bytes) = self.cut_to.take()
             && self.file.metadata()?.is_file()
         {
@@ -193,6 +204,25 @@ impl Write for Replacing {
         }
         Ok(())
     }
+}
+
+/// Refuses to continue a table under the headings of another version of the spider.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn refuse_other_columns(path: &Path, format: OutputFormat, schema: &[TypeSchema]) -> Result<(), String> {
+    let unreadable = |error: io::Error| format!("--output {}: {error}", path.display());
+    if format == OutputFormat::Jsonl {
+        return Ok(());
+    }
+    let mut headings = Vec::new();
+    ItemWriter::csv(&mut headings, CsvColumns::of_schemas(schema), Header::Write).map_err(unreadable)?;
+    let mut found = vec![0; headings.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut found)).map_err(unreadable)?;
+    if found == headings {
+        return Ok(());
+    }
+    Err(format!("--output {} has the columns of another version of the spider: name another file", path.display()))
 }
 
 /// Refuses a file that holds something already: a new crawl must not write over it unasked.

@@ -21,8 +21,10 @@ const PRINT: Duration = Duration::from_secs(5);
 pub struct Snapshot {
     /// Since the process started.
     pub elapsed: Duration,
-    /// Pages done.
+    /// Pages done, over all starts.
     pub pages: u64,
+    /// Those of earlier starts.
+    pub pages_before: u64,
     /// Requests by state.
     pub urls: UrlCounts,
     /// Requests at the workers.
@@ -130,9 +132,10 @@ const SMOOTHING: Duration = Duration::from_secs(5);
 impl Rate {
     fn update(&mut self, snapshot: &Snapshot) -> f64 {
         let now = (snapshot.elapsed, snapshot.pages);
+        let before = snapshot.pages_before;
         let last = self.last.replace(now);
         let Some((then, pages)) = last.filter(|_| snapshot.elapsed > SMOOTHING) else {
-            self.average = snapshot.pages as f64 / snapshot.elapsed.as_secs_f64().max(0.001);
+            self.average = (snapshot.pages - before) as f64 / snapshot.elapsed.as_secs_f64().max(0.001);
             return self.average;
         };
         let seconds = (snapshot.elapsed - then).as_secs_f64();
@@ -145,7 +148,7 @@ impl Rate {
 }
 
 fn line(snapshot: &Snapshot, pages_a_second: f64) -> String {
-    let Snapshot { elapsed, pages, urls, in_flight, items, waiting_for } = snapshot;
+    let Snapshot { elapsed, pages, pages_before: _, urls, in_flight, items, waiting_for } = snapshot;
     let waiting = urls.queued.saturating_sub(*in_flight as u64);
     let mut line = format!(
         "{} | {pages} pages, {pages_a_second:.0}/s | {waiting} queued, {in_flight} in flight | {} done, {} failed, {} skipped | {} items",

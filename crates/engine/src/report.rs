@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::budget::{Budgets, StopReason};
 use crate::engine::{Ended, WorkerTally};
-use crate::frontier::DeadLetter;
+use crate::frontier::{CrawlRecord, DeadLetter};
 use crate::ledger::{ItemCounts, UrlCounts};
 
 /// What became of a crawl. `--report` writes it as JSON; keys are only ever added.
@@ -30,27 +30,29 @@ pub struct Report {
     pub seconds: f64,
     /// Requests by state.
     pub urls: UrlCounts,
+    #[serde(skip)]
+    pages_before: u64,
     /// Pages among the requests done; the others were redirects.
     pub pages: u64,
     /// Items.
     pub items: ItemCounts,
-    /// Answers of sites, good and bad.
+    /// Answers of sites, good and bad; of this start.
     pub fetches: u64,
-    /// Bytes of bodies, after decompression.
+    /// Bytes of bodies, after decompression; of this start.
     pub bytes: u64,
-    /// What each worker did.
+    /// What each worker did; of this start.
     pub workers: Vec<WorkerTally>,
     /// Dead requests by reason.
     pub dead_by_reason: BTreeMap<String, u64>,
     /// Skipped requests by reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
-    /// Rejected items by reason.
+    /// Rejected items by reason; of this start.
     pub rejected_by_reason: BTreeMap<String, u64>,
     /// Links that did not become requests, by reason.
     pub links_refused: BTreeMap<String, u64>,
     /// Links to a known URL that asked for another parser than the first.
     pub parser_conflicts: u64,
-    /// The URLs given up, at most 1,000.
+    /// The URLs given up, at most 1,000; of this start.
     pub dead: Vec<DeadLetter>,
     /// By how much a budget counted at commit was overshot.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,14 +70,16 @@ pub struct Places {
 
 impl Report {
     /// The report of a crawl that has ended.
-    pub fn new(crawl: String, restarts: u64, ended: Ended, budgets: &Budgets, elapsed: Duration) -> Report {
+    /// `before`: the crawl as this start found it.
+    pub fn new(crawl: String, before: &CrawlRecord, ended: Ended, budgets: &Budgets, elapsed: Duration) -> Report {
         let Ended { ledger, stopped_by, dead, rejected_by_reason, fetches, bytes, workers, abandoned: _ } = ended;
         Report {
             crawl,
             complete: ledger.urls.queued == 0,
             balanced: ledger.is_balanced(),
             stopped_by,
-            restarts,
+            restarts: before.restarts(),
+            pages_before: before.ledger.pages,
             seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
             urls: ledger.urls,
             pages: ledger.pages,
@@ -129,12 +133,10 @@ impl Report {
         let collided =
             if collided > 0 { format!("; {collided} of them under an identity another page had written") } else { String::new() };
         line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected{collided}"));
-        let rate = self.pages as f64 / self.seconds.max(0.001);
+        let pages = self.pages - self.pages_before;
+        let rate = pages as f64 / self.seconds.max(0.001);
         let megabytes = self.bytes as f64 / 1e6;
-        line(
-            "fetched",
-            format!("{} answers, {} pages, {megabytes:.1} MB in {:.1} s: {rate:.0} pages/s", self.fetches, self.pages, self.seconds),
-        );
+        line("fetched", format!("{} answers, {pages} pages, {megabytes:.1} MB in {:.1} s: {rate:.0} pages/s", self.fetches, self.seconds));
         for WorkerTally { host, done, failed } in &self.workers {
             line("worker", format!("{host}: {done} done, {failed} failed"));
         }
@@ -196,6 +198,7 @@ fn by_reason(reasons: &BTreeMap<String, u64>) -> String {
 mod tests {
     use super::*;
     use crate::ledger::Ledger;
+    use model::{CrawlName, RunId};
 
     fn ended(dead: u64) -> Ended {
         let urls = UrlCounts { discovered: 10, done: 8 - dead, dead, skipped: 2, queued: 0 };
@@ -219,8 +222,12 @@ mod tests {
         }
     }
 
+    fn before() -> CrawlRecord {
+        CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None)
+    }
+
     fn report(dead: u64) -> Report {
-        Report::new("c".into(), 0, ended(dead), &Budgets::default(), Duration::from_secs(2))
+        Report::new("c".into(), &before(), ended(dead), &Budgets::default(), Duration::from_secs(2))
     }
 
     #[test]
@@ -242,7 +249,7 @@ mod tests {
     fn a_ledger_that_does_not_add_up_is_told_and_fails() {
         let mut ended = ended(0);
         ended.ledger.urls.done -= 1;
-        let report = Report::new("c".into(), 0, ended, &Budgets::default(), Duration::from_secs(2));
+        let report = Report::new("c".into(), &before(), ended, &Budgets::default(), Duration::from_secs(2));
         assert!(!report.is_success());
         assert!(report.screen(&Places { items: "x".into(), export: None }).contains("NOT BALANCED"));
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use model::{CrawlName, RunId, SpiderHash};
 use tempfile::TempDir;
 
-use crate::frontier::{CrawlRecord, DiskFrontier, Frontier, MemoryFrontier, Opened};
+use crate::frontier::{CrawlRecord, DiskFrontier, Frontier, FrontierError, MemoryFrontier, Opened};
 
 /// A state directory, locked as long as this value lives.
 #[derive(Debug)]
@@ -101,13 +101,24 @@ impl StateDir {
             }
             Place::Kept { path, .. } => path.join(FRONTIER),
         };
+        discard_leftover(&path)?;
+        let mut new = new();
         if wanted.fresh {
+            // Another crawl's state is not this one's to discard; what cannot be read is.
+            match DiskFrontier::peek(&path) {
+                Some(old) if old.crawl != *wanted.crawl => {
+                    return Err(FrontierError::OtherCrawl { found: old.crawl, wanted: wanted.crawl.clone() }.into());
+                }
+                Some(old) => new.versions = old.versions,
+                None => {}
+            }
             discard(&path)?;
         }
-        let (opened, written_before) = match DiskFrontier::open(&path, new(), is_parser)? {
+        let (opened, written_before) = match DiskFrontier::open(&path, new.clone(), is_parser)? {
             Opened::Complete(old) => {
                 discard(&path)?;
-                (DiskFrontier::open(&path, new(), is_parser)?, Some(old.output.map(|output| output.file)))
+                new.versions = old.versions;
+                (DiskFrontier::open(&path, new, is_parser)?, Some(old.output.map(|output| output.file)))
             }
             opened @ Opened::Ready(..) => (opened, None),
         };
@@ -128,11 +139,27 @@ impl StateDir {
     }
 }
 
+/// Discards a frontier: out of the way in one step, so that a kill leaves the whole of it or nothing.
 fn discard(path: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(|| format!("cannot discard {}", path.display())),
+    match fs::rename(path, leftover(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot discard {}", path.display())),
+        Ok(()) => discard_leftover(path),
+    }
+}
+
+fn discard_leftover(path: &Path) -> anyhow::Result<()> {
+    let leftover = leftover(path);
+    match fs::remove_dir_all(&leftover) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", leftover.display()))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+fn leftover(path: &Path) -> PathBuf {
+    path.with_extension("discarded")
 }
 
 /// Locks a directory by a file in it, which holds the process that has it. The system lets go of it when the process ends, however it does.

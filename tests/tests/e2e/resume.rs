@@ -175,6 +175,45 @@ fn a_spider_that_lost_a_parser_still_needed_is_refused_and_the_old_one_completes
 }
 
 #[test]
+fn fresh_does_not_discard_the_state_of_another_crawl() {
+    let (site, folder) = (PracticeSite::one_city(), tempfile::tempdir().unwrap());
+    let state = folder.path().join("state");
+    people(&site, &state).args(["--max-pages", "30"]).run();
+    for arguments in [vec!["--fresh".to_owned(), site.url("/")], vec![site.url("/")]] {
+        let refused = Program::new("engine").arg("--state").arg(&state).args(arguments).run();
+        assert_eq!(refused.code, Some(2));
+        assert!(refused.stderr.contains("belongs to the crawl zhenai"), "{}", refused.stderr);
+    }
+    assert_complete(&people(&site, &state).run(), &site.people());
+    assert_fetched_once(&site, &site.people());
+}
+
+#[test]
+fn a_start_that_never_begins_leaves_the_output_as_it_was_and_the_next_one_continues_it() {
+    let (site, folder) = (PracticeSite::one_city(), tempfile::tempdir().unwrap());
+    let (state, output) = (folder.path().join("state"), folder.path().join("people.jsonl"));
+    let crawl = || people(&site, &state).arg("-o").arg(&output);
+    crawl().run();
+    let whole = std::fs::read_to_string(&output).unwrap();
+    let failed = crawl().args(["--worker-hosts", "127.0.0.1:1", "--wait-for-workers", "100ms"]).start().process.exit();
+    assert_eq!(failed.code, Some(2), "{}", failed.stderr);
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), whole);
+    assert_complete(&crawl().run(), &site.people());
+    assert_stored(&store::of_lines(&std::fs::read_to_string(&output).unwrap()), &site.people());
+}
+
+#[test]
+fn an_output_left_out_of_one_start_is_not_continued_with_a_gap() {
+    let (site, folder) = (PracticeSite::one_city(), tempfile::tempdir().unwrap());
+    let (state, output) = (folder.path().join("state"), folder.path().join("people.jsonl"));
+    people(&site, &state).args(["--max-pages", "10", "-o"]).arg(&output).run();
+    people(&site, &state).args(["--max-pages", "30"]).run();
+    let refused = people(&site, &state).arg("-o").arg(&output).start().process.exit();
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("is there already and not empty"), "{}", refused.stderr);
+}
+
+#[test]
 fn an_output_that_was_shortened_is_not_continued_as_if_it_were_whole() {
     let (site, folder) = (PracticeSite::one_city(), tempfile::tempdir().unwrap());
     let (state, output) = (folder.path().join("state"), folder.path().join("people.jsonl"));

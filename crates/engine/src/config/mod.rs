@@ -223,7 +223,7 @@ impl Config {
             state,
             output,
             overwrite: args.overwrite,
-            fresh: args.fresh || is_practice,
+            fresh: args.fresh || (is_practice && args.state.is_none()),
             report,
             ignore_robots: args.ignore_robots,
             verbosity: verbosity(args),

@@ -11,7 +11,7 @@ use crate::pool::member::WorkerClient;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry;
-use crate::scheduler::{Next, Slot, WINDOW};
+use crate::scheduler::{Next, WINDOW};
 
 /// Why a queued request is skipped when a crawl goes on with a narrower scope.
 const NARROWED: &str = "out of scope now";
@@ -27,7 +27,7 @@ impl Engine {
         while self.has_room() && self.pool.has_free(now) {
             match self.scheduler.next(now) {
                 Next::Request(request) if self.is_out_of_scope(&request) => {
-                    self.scheduler.ended(&request.url.origin(), Slot::Free, now);
+                    self.scheduler.returned(&request.url.origin(), now);
                     self.endings.push(Ending { key: request.key, url: request.url, fate: Fate::Skipped { reason: NARROWED.to_owned() } });
                     // Committed in groups, before more of them are taken.
                     if self.endings.len() >= GROUP {
@@ -67,7 +67,7 @@ impl Engine {
             self.lonely = Some(request);
             return self.dispatch_lonely(now);
         }
-        self.scheduler.ended(&request.url.origin(), Slot::Free, now);
+        self.scheduler.returned(&request.url.origin(), now);
         let (key, url) = (request.key, request.url.clone());
         let not_before = Some(now + Duration::from_secs(1));
         self.endings.push(Ending { key, url, fate: Fate::Again { request, not_before } });

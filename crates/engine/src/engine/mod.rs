@@ -132,6 +132,8 @@ pub struct Engine {
     started: Instant,
     in_flight: usize,
     pages_begun: u64,
+    /// Pages of earlier starts.
+    pages_before: u64,
     /// Pages at the saver.
     unsaved: HashMap<DedupKey, Unsaved>,
     unsaved_bytes: usize,
@@ -192,6 +194,7 @@ impl Engine {
             started,
             in_flight: 0,
             pages_begun,
+            pages_before: pages_begun,
             unsaved: HashMap::new(),
             unsaved_bytes: 0,
             lonely: None,

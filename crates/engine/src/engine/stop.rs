@@ -139,6 +139,7 @@ impl Engine {
         self.channels.progress.send_replace(Snapshot {
             elapsed: self.started.elapsed(),
             pages: ledger.pages,
+            pages_before: self.pages_before,
             urls: ledger.urls,
             in_flight: self.in_flight,
             items: ledger.items,

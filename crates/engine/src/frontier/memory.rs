@@ -9,7 +9,7 @@ use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
 use super::storage::{Known, State, Storage};
-use super::{FrontierError, Notes, StoredFrontier, Taken};
+use super::{FrontierError, Notes, OutputMark, StoredFrontier, Taken};
 use crate::ledger::Ledger;
 use crate::request::Request;
 
@@ -101,6 +101,10 @@ impl Storage for MemoryStorage {
     }
 
     fn apply(&mut self, _: &Ledger, _: &Notes) -> Result<(), FrontierError> {
+        Ok(())
+    }
+
+    fn begin_output(&mut self, _: Option<OutputMark>) -> Result<(), FrontierError> {
         Ok(())
     }
 

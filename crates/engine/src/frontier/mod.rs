@@ -61,6 +61,13 @@ pub trait Frontier: Send {
     /// As [`commit`](Frontier::commit).
     fn give_up(&mut self, origin: &Origin, reason: &str) -> Result<Committed, FrontierError>;
 
+    /// Notes where this start writes `-o`, and from which length on, before anything is written: a start that is cut short leaves a file
+    /// that the next one knows as its own. None: this start writes none, so a file of an earlier one ends there.
+    ///
+    /// # Errors
+    /// As [`commit`](Frontier::commit).
+    fn begin_output(&mut self, output: Option<OutputMark>) -> Result<(), FrontierError>;
+
     /// Notes that the crawl is complete and its report written: the next one over this state begins anew.
     ///
     /// # Errors

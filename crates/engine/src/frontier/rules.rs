@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::storage::{Known, State, Storage};
-use super::{Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, Taken};
+use super::{Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OutputMark, Taken};
 use crate::ledger::{Ledger, count};
 use crate::request::Request;
 use crate::scope::Scope;
@@ -178,6 +178,10 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
         self.storage.give_up(origin, reason);
         self.storage.apply(&self.ledger, &Notes::default())?;
         Ok(answer.finish())
+    }
+
+    fn begin_output(&mut self, output: Option<OutputMark>) -> Result<(), FrontierError> {
+        self.storage.begin_output(output)
     }
 
     fn complete(&mut self) -> Result<(), FrontierError> {

@@ -4,7 +4,7 @@
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
-use super::{FrontierError, Notes, Taken};
+use super::{FrontierError, Notes, OutputMark, Taken};
 use crate::ledger::Ledger;
 use crate::request::Request;
 
@@ -75,6 +75,12 @@ pub trait Storage: Send {
     /// # Errors
     /// When it could not be written.
     fn apply(&mut self, ledger: &Ledger, notes: &Notes) -> Result<(), FrontierError>;
+
+    /// Notes where this start writes its output, before it does.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn begin_output(&mut self, output: Option<OutputMark>) -> Result<(), FrontierError>;
 
     /// Notes that the crawl is complete and its report written.
     ///

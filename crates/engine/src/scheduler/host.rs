@@ -90,6 +90,10 @@ impl Host {
         }
     }
 
+    pub(super) fn returned(&mut self) {
+        self.in_flight -= 1;
+    }
+
     pub(super) fn ended(&mut self, slot: Slot, now: Instant) {
         self.in_flight -= 1;
         self.due = now + self.delay;

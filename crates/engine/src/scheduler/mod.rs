@@ -98,6 +98,11 @@ impl Scheduler {
         self.change(&origin.host(), now, |host| host.ended(slot, now));
     }
 
+    /// A request was taken and not dispatched: its slot is free, and its host's clock as it was.
+    pub fn returned(&mut self, origin: &Origin, now: Instant) {
+        self.change(&origin.host(), now, Host::returned);
+    }
+
     /// The origin answered as a healthy server does.
     pub fn answered(&mut self, origin: &Origin, now: Instant) {
         self.change(&origin.host(), now, |host| host.lane(origin).answered(now));

@@ -50,6 +50,18 @@ fn a_public_host_gets_one_request_a_second_counted_from_the_end_of_the_last() {
 }
 
 #[test]
+fn a_request_that_is_not_dispatched_costs_its_host_no_delay() {
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    let now = Instant::now();
+    fill(&mut scheduler, "http://a/", 3, now);
+    for n in 0..3 {
+        assert_eq!(pop(&mut scheduler, now), format!("http://a/{n}"));
+        assert_eq!(scheduler.next(now), Next::Wait(None));
+        scheduler.returned(&origin("http://a/"), now);
+    }
+}
+
+#[test]
 fn this_machine_has_no_delay_and_per_host_limits_what_is_in_flight() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(rules(None, Some(2)));

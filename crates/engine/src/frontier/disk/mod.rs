@@ -163,6 +163,18 @@ impl DiskFrontier {
     }
 }
 
+impl DiskFrontier {
+    /// The record of a folder, if there is one that can be read.
+    pub fn peek(path: &Path) -> Option<CrawlRecord> {
+        if !path.is_dir() {
+            return None;
+        }
+        let database = Database::builder(path).open().ok()?;
+        let crawl = database.keyspace("crawl", KeyspaceCreateOptions::default).ok()?;
+        CrawlRecord::decode(&crawl.get(RECORD).ok()??).ok()
+    }
+}
+
 impl DiskStorage {
     fn write_record(&mut self, durability: PersistMode) -> Result<(), FrontierError> {
         self.batch.insert(&self.crawl, RECORD, self.record.encode());
@@ -322,6 +334,11 @@ impl Storage for DiskStorage {
         self.write_record(PersistMode::Buffer)?;
         self.syncer.wake();
         Ok(())
+    }
+
+    fn begin_output(&mut self, output: Option<OutputMark>) -> Result<(), FrontierError> {
+        self.record.output = output;
+        self.write_record(PersistMode::SyncAll)
     }
 
     fn complete(&mut self) -> Result<(), FrontierError> {

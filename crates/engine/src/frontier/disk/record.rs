@@ -109,6 +109,8 @@ impl CrawlRecord {
 #[derive(Serialize, Deserialize)]
 struct StoredRequest<'r> {
     url: Cow<'r, CrawlUrl>,
+    /// As the worker that found it made it; everything else goes by it.
+    key: DedupKey,
     parser: Cow<'r, ParserRef>,
     depth: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -133,6 +135,7 @@ pub(super) fn encode_request(request: &Request) -> Vec<u8> {
     let Tries { attempts, losses, losses_alone, last: _ } = request.tries;
     let stored = StoredRequest {
         url: Cow::Borrowed(&request.url),
+        key: request.key,
         parser: Cow::Borrowed(&request.parser),
         depth: request.depth,
         priority: request.priority,
@@ -147,10 +150,9 @@ pub(super) fn encode_request(request: &Request) -> Vec<u8> {
 
 pub(super) fn decode_request(bytes: &[u8]) -> Result<Request, FrontierError> {
     let stored: StoredRequest<'static> = rmp_serde::from_slice(bytes).map_err(|error| damaged(&error.to_string()))?;
-    let url = stored.url.into_owned();
     Ok(Request {
-        key: url.dedup_key(),
-        url,
+        key: stored.key,
+        url: stored.url.into_owned(),
         parser: Arc::new(stored.parser.into_owned()),
         depth: stored.depth,
         priority: stored.priority,
