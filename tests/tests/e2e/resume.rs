@@ -17,6 +17,8 @@ fn people(site: &PracticeSite, state: &Path) -> Crawl {
 fn killed_after(site: &PracticeSite, pages: u64, crawl: Crawl) {
     site.hold_after(pages);
     let engine: Running = crawl.start();
+    // Said once it has its state: what is held may still be of the engine before.
+    engine.process.line("crawl zhenai");
     site.await_held(1);
     engine.process.kill();
     engine.process.exit();
