@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::ParseError;
 
-/// Longest that reading a page may take. An engine waits about 10 s beyond the fetch for the answer, so half of that is time enough
-/// for any ordinary page (which takes milliseconds) and leaves room for pages that wait for a thread.
+/// Most processor time that reading a page may take: milliseconds for any ordinary page. Not time on the clock, so that a page's fate does
+/// not depend on what else the machine is doing. An engine waits about 10 s beyond the fetch for the answer; half of that leaves room for
+/// pages that wait for a thread.
 pub(crate) const LONGEST_PARSE: Duration = Duration::from_secs(5);
 
 /// Most bytes of text that are gathered from a page's tree, over all rules: nested elements make rules read the same text again and
@@ -20,7 +21,8 @@ pub(crate) const MAX_TEXT_VISITED: u64 = 64 * 1024 * 1024;
 /// How much longer one page may be read. Whoever reads in a loop asks [`Allowance::check`] in it: a thread cannot be stopped from outside.
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    deadline: Instant,
+    /// The thread's processor time at which it ends. One thread begins a page and reads it to the end.
+    until: Duration,
     abandoned: Arc<AtomicBool>,
     text: Cell<u64>,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Allowance {
 impl Allowance {
     /// A whole allowance, from now on. It ends early when nobody waits for the result any more, which the flag says.
     pub(crate) fn begin(abandoned: Arc<AtomicBool>) -> Allowance {
-        Allowance { deadline: Instant::now() + LONGEST_PARSE, abandoned, text: Cell::new(0) }
+        Allowance { until: cpu_time() + LONGEST_PARSE, abandoned, text: Cell::new(0) }
     }
 
     /// Whether to go on.
@@ -39,7 +41,7 @@ impl Allowance {
         if self.abandoned.load(Ordering::Relaxed) {
             return Err(ParseError::Failed("nobody waits for the page any more".to_owned()));
         }
-        if Instant::now() >= self.deadline {
+        if cpu_time() >= self.until {
             return Err(ParseError::TooComplex(format!("takes longer than {} s to read", LONGEST_PARSE.as_secs())));
         }
         Ok(())
@@ -60,20 +62,26 @@ impl Allowance {
 
     #[cfg(test)]
     pub(crate) fn spent() -> Allowance {
-        Allowance { deadline: Instant::now(), ..Allowance::default() }
+        Allowance { until: Duration::ZERO, ..Allowance::default() }
     }
 
     /// For tests of what is not a matter of time: time without end, and so much text.
     #[cfg(test)]
     pub(crate) fn unhurried(text: u64) -> Allowance {
-        let deadline = Instant::now() + Duration::from_secs(3600);
-        Allowance { deadline, text: Cell::new(MAX_TEXT_VISITED - text), ..Allowance::default() }
+        let until = cpu_time() + Duration::from_secs(3600);
+        Allowance { until, text: Cell::new(MAX_TEXT_VISITED - text), ..Allowance::default() }
     }
 
     #[cfg(test)]
     pub(crate) fn visited(&self) -> u64 {
         self.text.get()
     }
+}
+
+/// Processor time this thread has had.
+pub(crate) fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
 impl Default for Allowance {

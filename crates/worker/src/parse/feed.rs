@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use html5ever::tendril::StrTendril;
-use tokio::time::Instant;
 
-use super::Allowance;
-use super::ParseError;
+use super::allowance::cpu_time;
+use super::{Allowance, ParseError};
 
-/// Longest that a single tag may take. The tokenizer compares each attribute with all before it, so a tag of a million attributes
+/// Most processor time that a single tag may take. The tokenizer compares each attribute with all before it, so a tag of a million attributes
 /// would take minutes; the count of attributes is not to be seen from outside, the time is. Ordinary tags take microseconds.
 const LONGEST_TAG: Duration = Duration::from_secs(2);
 
@@ -26,7 +25,7 @@ pub(crate) fn in_pieces(
 ) -> Result<(), ParseError> {
     let mut rest = text;
     let mut seen = progress();
-    let mut quiet_since: Option<Instant> = None;
+    let mut quiet_since: Option<Duration> = None;
     while !rest.is_empty() {
         let mut end = size.min(rest.len());
         while !rest.is_char_boundary(end) {
@@ -38,13 +37,19 @@ pub(crate) fn in_pieces(
         if progress() != seen {
             seen = progress();
             quiet_since = None;
-        } else if quiet_since.get_or_insert_with(Instant::now).elapsed() > LONGEST_TAG {
+        } else if quiet_for(&mut quiet_since) > LONGEST_TAG {
             return Err(ParseError::TooComplex(format!("a tag takes longer than {} s to read", LONGEST_TAG.as_secs())));
         }
         check()?;
         allowance.check()?;
     }
     Ok(())
+}
+
+/// How long nothing has come, from the first time this is asked on.
+fn quiet_for(since: &mut Option<Duration>) -> Duration {
+    let since = *since.get_or_insert_with(cpu_time);
+    cpu_time().saturating_sub(since)
 }
 
 #[cfg(test)]
