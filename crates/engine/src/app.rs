@@ -24,7 +24,7 @@ use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
 use crate::pool::member::{self, WorkerSource};
 use crate::practice::{self, PracticeSite};
 use crate::progress::{self, Screen, Show, Snapshot};
-use crate::report::{Places, Report};
+use crate::report::{DEAD_LETTERS, Places, Report};
 use crate::request_loop::{self, JobTemplate};
 use crate::saver::{self, Saver, SaverIdentity, SaverSource};
 use crate::scheduler::Scheduler;
@@ -75,7 +75,13 @@ pub async fn run(args: &Args, screen: Screen) -> Result<Done, StartError> {
     let source = seed_source(args, practice.as_ref())?;
     let mut config = Config::build(args, source).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
-    let wanted = CrawlToOpen { crawl: &config.crawl, spider: config.spider.as_ref().map(|loaded| &loaded.file.hash), fresh: config.fresh };
+    let wanted = CrawlToOpen {
+        crawl: &config.crawl,
+        spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
+        fresh: config.fresh,
+        rescan: config.rescan,
+        sync: config.sync,
+    };
     let mut opened = state.open_frontier(&wanted, &|name| config.has_parser(name))?;
     let resume_output_at = resume_output(&config, &opened)?;
     opened.frontier.begin_output(output_mark(&config, resume_output_at)).context("cannot begin")?;
@@ -162,7 +168,8 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
     if ended.abandoned > 0 {
         tracing::warn!(in_flight = ended.abandoned, "ended at once: these pages were cut off");
     }
-    let report = Report::new(config.crawl.to_string(), &record, ended, &config.engine.budgets, elapsed);
+    let dead = frontier.dead(None, DEAD_LETTERS)?;
+    let report = Report::new(config.crawl.to_string(), &record, ended, dead, &config.engine.budgets, elapsed);
     let written =
         config.report.as_ref().map(|path| report.write(path).with_context(|| format!("cannot write the report {}", path.display())));
     let mut report_problem = written.and_then(Result::err);

@@ -108,9 +108,15 @@ pub struct Args {
     /// Discard what an earlier start began, and begin anew; items that are stored stay
     #[arg(long, help_heading = "Results")]
     pub fresh: bool,
+    /// Fetch again what is done, for a scope or a spider that finds more now; what is stored is replaced page by page
+    #[arg(long, conflicts_with = "fresh", help_heading = "Results")]
+    pub rescan: bool,
     /// Folder for what the crawl keeps [default: gossamer-state/NAME; with `-o -` a temporary one]
     #[arg(long, value_name = "DIR", env = "GOSSAMER_STATE", help_heading = "Results")]
     pub state: Option<String>,
+    /// How much a power failure may cost: the state is synced to the disk this often, 0s: with every commit. A killed process loses nothing in any case [default: 1s]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_SYNC", help_heading = "Results")]
+    pub sync: Option<String>,
 
     /// A TOML file with flags as keys (worker-count = 50); flags and environment win over it
     #[arg(long, value_name = "FILE", env = "GOSSAMER_CONFIG", help_heading = "This program")]

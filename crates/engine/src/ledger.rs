@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::frontier::StoryEnd;
+
 /// What the crawl knows of itself, counted at commit and nowhere else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -15,6 +17,9 @@ pub struct Ledger {
     pub dead_by_reason: BTreeMap<String, u64>,
     /// Skipped requests by reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
+    /// Rejected items by reason.
+    #[serde(default)]
+    pub rejected_by_reason: BTreeMap<String, u64>,
     /// Links that did not become requests, by reason.
     pub links_refused: BTreeMap<String, u64>,
     /// Pages among the requests done; the others were redirects.
@@ -60,6 +65,47 @@ impl Ledger {
             && self.items.parsed == self.items.saved + self.items.rejected
             && dead == sum(&self.dead_by_reason)
             && skipped == sum(&self.skipped_by_reason)
+            && self.items.rejected == sum(&self.rejected_by_reason)
+    }
+
+    /// Counts a request that has ended; the caller has taken it from those queued.
+    pub(crate) fn add(&mut self, end: &StoryEnd) {
+        match end {
+            StoryEnd::Page(facts) => {
+                self.urls.done += 1;
+                self.pages += 1;
+                self.items.add(facts.items);
+            }
+            StoryEnd::Redirected { .. } => self.urls.done += 1,
+            StoryEnd::Skipped { reason } => {
+                self.urls.skipped += 1;
+                count(&mut self.skipped_by_reason, reason, 1);
+            }
+            StoryEnd::Dead { reason } => {
+                self.urls.dead += 1;
+                count(&mut self.dead_by_reason, reason, 1);
+            }
+        }
+    }
+
+    /// The opposite of [`add`](Ledger::add): the request is to be done once more.
+    pub(crate) fn take_back(&mut self, end: &StoryEnd) {
+        match end {
+            StoryEnd::Page(facts) => {
+                self.urls.done -= 1;
+                self.pages -= 1;
+                self.items.take_back(facts.items);
+            }
+            StoryEnd::Redirected { .. } => self.urls.done -= 1,
+            StoryEnd::Skipped { reason } => {
+                self.urls.skipped -= 1;
+                uncount(&mut self.skipped_by_reason, reason, 1);
+            }
+            StoryEnd::Dead { reason } => {
+                self.urls.dead -= 1;
+                uncount(&mut self.dead_by_reason, reason, 1);
+            }
+        }
     }
 
     pub(crate) fn refuse(&mut self, reason: &str, links: u64) {
@@ -73,6 +119,13 @@ impl ItemCounts {
         self.saved += other.saved;
         self.rejected += other.rejected;
         self.collided += other.collided;
+    }
+
+    fn take_back(&mut self, other: ItemCounts) {
+        self.parsed -= other.parsed;
+        self.saved -= other.saved;
+        self.rejected -= other.rejected;
+        self.collided -= other.collided;
     }
 }
 
@@ -99,6 +152,23 @@ pub(crate) fn count(reasons: &mut BTreeMap<String, u64>, reason: &str, n: u64) {
     }
 }
 
+/// Takes from a reason's count what [`count`] has added.
+pub(crate) fn uncount(reasons: &mut BTreeMap<String, u64>, reason: &str, n: u64) {
+    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    let mut left = n;
+    // What came when there were too many reasons already was counted with the others.
+    for counted in [reason, OTHER_REASONS] {
+        if let Some(sum) = reasons.get_mut(counted) {
+            let taken = left.min(*sum);
+            *sum -= taken;
+            left -= taken;
+            if *sum == 0 {
+                reasons.remove(counted);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +182,9 @@ mod tests {
         assert_eq!((reasons.len(), reasons[OTHER_REASONS]), (MAX_REASONS + 1, 10_000 - MAX_REASONS as u64));
         assert!(reasons.keys().all(|reason| reason.len() <= MAX_REASON));
         assert_eq!(reasons.values().sum::<u64>(), 10_000);
+        for i in 0..10_000 {
+            uncount(&mut reasons, &format!("unwanted type: {i}/{}", "ü".repeat(200)), 1);
+        }
+        assert_eq!(reasons, BTreeMap::new());
     }
 }

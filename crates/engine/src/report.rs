@@ -46,18 +46,21 @@ pub struct Report {
     pub dead_by_reason: BTreeMap<String, u64>,
     /// Skipped requests by reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
-    /// Rejected items by reason; of this start.
+    /// Rejected items by reason.
     pub rejected_by_reason: BTreeMap<String, u64>,
     /// Links that did not become requests, by reason.
     pub links_refused: BTreeMap<String, u64>,
     /// Links to a known URL that asked for another parser than the first.
     pub parser_conflicts: u64,
-    /// The URLs given up, at most 1,000; of this start.
+    /// The URLs given up, at most 1,000.
     pub dead: Vec<DeadLetter>,
     /// By how much a budget counted at commit was overshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overshot: Option<String>,
 }
+
+/// Dead letters that a report lists; the counts by reason are always complete.
+pub const DEAD_LETTERS: usize = 1000;
 
 /// Where a person finds things afterwards.
 #[derive(Clone, Debug)]
@@ -70,9 +73,9 @@ pub struct Places {
 
 impl Report {
     /// The report of a crawl that has ended.
-    /// `before`: the crawl as this start found it.
-    pub fn new(crawl: String, before: &CrawlRecord, ended: Ended, budgets: &Budgets, elapsed: Duration) -> Report {
-        let Ended { ledger, stopped_by, dead, rejected_by_reason, fetches, bytes, workers, abandoned: _ } = ended;
+    /// `before`: the crawl as this start found it; `dead`: URLs given up, at most [`DEAD_LETTERS`].
+    pub fn new(crawl: String, before: &CrawlRecord, ended: Ended, dead: Vec<DeadLetter>, budgets: &Budgets, elapsed: Duration) -> Report {
+        let Ended { ledger, stopped_by, fetches, bytes, workers, abandoned: _ } = ended;
         Report {
             crawl,
             complete: ledger.urls.queued == 0,
@@ -90,7 +93,7 @@ impl Report {
             overshot: budgets.overshot(&ledger),
             dead_by_reason: ledger.dead_by_reason,
             skipped_by_reason: ledger.skipped_by_reason,
-            rejected_by_reason,
+            rejected_by_reason: ledger.rejected_by_reason,
             links_refused: ledger.links_refused,
             parser_conflicts: ledger.parser_conflicts,
             dead,
@@ -210,16 +213,7 @@ mod tests {
             pages: 8 - dead,
             ..Ledger::default()
         };
-        Ended {
-            ledger,
-            stopped_by: None,
-            dead: vec![],
-            rejected_by_reason: BTreeMap::new(),
-            fetches: 10,
-            bytes: 1_000_000,
-            workers: vec![],
-            abandoned: 0,
-        }
+        Ended { ledger, stopped_by: None, fetches: 10, bytes: 1_000_000, workers: vec![], abandoned: 0 }
     }
 
     fn before() -> CrawlRecord {
@@ -227,7 +221,7 @@ mod tests {
     }
 
     fn report(dead: u64) -> Report {
-        Report::new("c".into(), &before(), ended(dead), &Budgets::default(), Duration::from_secs(2))
+        Report::new("c".into(), &before(), ended(dead), vec![], &Budgets::default(), Duration::from_secs(2))
     }
 
     #[test]
@@ -249,7 +243,7 @@ mod tests {
     fn a_ledger_that_does_not_add_up_is_told_and_fails() {
         let mut ended = ended(0);
         ended.ledger.urls.done -= 1;
-        let report = Report::new("c".into(), &before(), ended, &Budgets::default(), Duration::from_secs(2));
+        let report = Report::new("c".into(), &before(), ended, vec![], &Budgets::default(), Duration::from_secs(2));
         assert!(!report.is_success());
         assert!(report.screen(&Places { items: "x".into(), export: None }).contains("NOT BALANCED"));
     }

@@ -48,7 +48,7 @@ pub struct ChainCookie {
 }
 
 /// What was tried for a request. Attempts and losses are two counts: the first blame the site, the second nobody yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tries {
     /// Answers of the site that were failures worth another try.
     pub attempts: u32,
@@ -58,6 +58,51 @@ pub struct Tries {
     pub losses_alone: u32,
     /// When it was tried last in this process.
     pub last: Option<Instant>,
+    /// The tries that failed, the latest [`KEPT_TRIES`] of them, for whoever asks why.
+    pub history: Vec<Try>,
+}
+
+/// Failed tries that are kept of a request.
+pub const KEPT_TRIES: usize = 8;
+
+/// Longest error that is kept of a try, in bytes; the rest is cut.
+const KEPT_ERROR: usize = 200;
+
+/// A try that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Try {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What it cost.
+    pub cost: Cost,
+    /// What went wrong.
+    pub error: String,
+}
+
+/// What a failed try costs a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cost {
+    /// An attempt: the site answered badly.
+    Attempt,
+    /// Nothing: its origin is in trouble.
+    Pause,
+    /// A loss: its worker was lost with it.
+    Loss,
+    /// The request: there is nothing more to try.
+    End,
+}
+
+impl Tries {
+    /// Keeps a failed try; the oldest is forgotten for it.
+    pub fn keep(&mut self, at_ms: u64, cost: Cost, error: impl Into<String>) {
+        if self.history.len() == KEPT_TRIES {
+            self.history.remove(0);
+        }
+        let mut error = error.into();
+        error.truncate(error.floor_char_boundary(KEPT_ERROR));
+        self.history.push(Try { at_ms, cost, error });
+    }
 }
 
 impl Request {

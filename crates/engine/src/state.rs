@@ -3,12 +3,13 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use model::{CrawlName, RunId, SpiderHash};
 use tempfile::TempDir;
 
-use crate::frontier::{CrawlRecord, DiskFrontier, Frontier, FrontierError, MemoryFrontier, Opened};
+use crate::frontier::{CrawlRecord, DiskFrontier, Frontier, FrontierError, Opened, Opening};
 
 /// A state directory, locked as long as this value lives.
 #[derive(Debug)]
@@ -57,6 +58,10 @@ pub struct CrawlToOpen<'c> {
     pub spider: Option<&'c SpiderHash>,
     /// Whether to discard what was begun.
     pub fresh: bool,
+    /// Whether to queue again what is done.
+    pub rescan: bool,
+    /// What a power failure may cost; see [`Opening::sync`].
+    pub sync: Duration,
 }
 
 impl StateDir {
@@ -93,16 +98,9 @@ impl StateDir {
     /// # Errors
     /// When it cannot be used, belongs to another crawl, or holds requests for parsers that are gone.
     pub fn open_frontier(&self, wanted: &CrawlToOpen<'_>, is_parser: &dyn Fn(&str) -> bool) -> anyhow::Result<OpenedFrontier> {
-        let new = || CrawlRecord::new(wanted.crawl.clone(), RunId(rand::random()), wanted.spider.cloned());
-        let path = match &self.place {
-            Place::Throwaway(_) => {
-                let frontier = Box::new(MemoryFrontier::in_memory());
-                return Ok(OpenedFrontier { frontier, record: new(), beginning: Beginning::New, written_before: None });
-            }
-            Place::Kept { path, .. } => path.join(FRONTIER),
-        };
+        let path = self.path().join(FRONTIER);
         discard_leftover(&path)?;
-        let mut new = new();
+        let mut new = CrawlRecord::new(wanted.crawl.clone(), RunId(rand::random()), wanted.spider.cloned());
         if wanted.fresh {
             // Another crawl's state is not this one's to discard; what cannot be read is.
             match DiskFrontier::peek(&path) {
@@ -114,11 +112,12 @@ impl StateDir {
             }
             discard(&path)?;
         }
-        let (opened, written_before) = match DiskFrontier::open(&path, new.clone(), is_parser)? {
+        let opening = |new| Opening { new, is_parser, parsing: Vec::new(), rescan: wanted.rescan, sync: wanted.sync };
+        let (opened, written_before) = match DiskFrontier::open(&path, opening(new.clone()))? {
             Opened::Complete(old) => {
                 discard(&path)?;
                 new.versions = old.versions;
-                (DiskFrontier::open(&path, new, is_parser)?, Some(old.output.map(|output| output.file)))
+                (DiskFrontier::open(&path, opening(new))?, Some(old.output.map(|output| output.file)))
             }
             opened @ Opened::Ready(..) => (opened, None),
         };

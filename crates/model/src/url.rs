@@ -82,7 +82,12 @@ impl CrawlUrl {
 
     /// Scheme, host and port: what robots rules and trouble belong to.
     pub fn origin(&self) -> Origin {
-        Origin::from_canonical(&self.0[..self.authority().end])
+        Origin::from_canonical(self.origin_str())
+    }
+
+    /// The origin as a slice of this URL.
+    pub fn origin_str(&self) -> &str {
+        &self.0[..self.authority().end]
     }
 
     /// The host name, the unit of politeness: lower case, without port; an IPv6 address keeps its brackets.

@@ -65,6 +65,10 @@ pub struct Config {
     pub overwrite: bool,
     /// Whether to discard what an earlier start began.
     pub fresh: bool,
+    /// Whether to queue again what is done.
+    pub rescan: bool,
+    /// How often what is committed is synced to the disk; zero: with every commit.
+    pub sync: Duration,
     /// `--report`.
     pub report: Option<PathBuf>,
     /// Whether `--ignore-robots` was given.
@@ -115,6 +119,9 @@ const PAGES_AHEAD: usize = 1024;
 
 /// Bytes of outcomes that may wait for their commit before nothing more is dispatched.
 const OUTCOME_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a power failure may cost where the user does not say.
+const SYNC: Duration = Duration::from_secs(1);
 
 /// Longest time that an origin which never answered in this crawl is tried.
 const GIVE_UP_UNANSWERED: Duration = Duration::from_secs(60);
@@ -179,6 +186,7 @@ impl Config {
                 values.mistake(format!("--report {} is a folder", report.display()));
             }
         }
+        let sync = values.duration("--sync", args.sync.as_deref());
         let headers = values.all("--header", &args.header, values::header);
         let max_body = values.parse("--max-body", args.max_body.as_deref(), values::size).unwrap_or(10_000_000);
         let user_agent = values.parse("--user-agent", args.user_agent.as_deref(), values::header_value);
@@ -224,6 +232,8 @@ impl Config {
             output,
             overwrite: args.overwrite,
             fresh: args.fresh || (is_practice && args.state.is_none()),
+            rescan: args.rescan,
+            sync: sync.unwrap_or(SYNC),
             report,
             ignore_robots: args.ignore_robots,
             verbosity: verbosity(args),

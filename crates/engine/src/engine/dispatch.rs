@@ -28,7 +28,7 @@ impl Engine {
             match self.scheduler.next(now) {
                 Next::Request(request) if self.is_out_of_scope(&request) => {
                     self.scheduler.returned(&request.url.origin(), now);
-                    self.endings.push(Ending { key: request.key, url: request.url, fate: Fate::Skipped { reason: NARROWED.to_owned() } });
+                    self.endings.push(Ending { request, fate: Fate::Skipped { reason: NARROWED.to_owned() } });
                     // Committed in groups, before more of them are taken.
                     if self.endings.len() >= GROUP {
                         return Ok(Some(now));
@@ -68,9 +68,8 @@ impl Engine {
             return self.dispatch_lonely(now);
         }
         self.scheduler.returned(&request.url.origin(), now);
-        let (key, url) = (request.key, request.url.clone());
         let not_before = Some(now + Duration::from_secs(1));
-        self.endings.push(Ending { key, url, fate: Fate::Again { request, not_before } });
+        self.endings.push(Ending { request, fate: Fate::Again { not_before } });
     }
 
     fn dispatch_lonely(&mut self, now: Instant) {

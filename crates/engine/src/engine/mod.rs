@@ -10,18 +10,18 @@ mod dispatch;
 mod settle;
 mod stop;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{CrawlUrl, DedupKey, Origin};
+use model::{DedupKey, Origin};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::budget::{Budgets, StopReason};
 use crate::event::Event;
-use crate::frontier::{DeadLetter, Ending, Frontier, FrontierError, Notes};
+use crate::frontier::{Ending, Frontier, FrontierError, Notes, PageEnd};
 use crate::ledger::Ledger;
 use crate::limits::TimeLimits;
 use crate::pool::Pool;
@@ -39,9 +39,6 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Events handled before the endings they caused are committed as one group.
 const GROUP: usize = 512;
-
-/// Dead letters kept for the report; the counts by reason are always complete.
-const DEAD_LETTERS: usize = 1000;
 
 /// What the loop is told beforehand.
 #[derive(Clone, Debug)]
@@ -85,10 +82,6 @@ pub struct Ended {
     pub ledger: Ledger,
     /// Why it ended before its frontier was empty; none: it is complete.
     pub stopped_by: Option<StopReason>,
-    /// URLs given up, the first thousand.
-    pub dead: Vec<DeadLetter>,
-    /// Why items were rejected, with how many.
-    pub rejected_by_reason: BTreeMap<String, u64>,
     /// Answers of sites, good and bad.
     pub fetches: u64,
     /// Bytes of bodies.
@@ -147,8 +140,6 @@ pub struct Engine {
     workerless_since: Option<Instant>,
     worker_problems: Vec<Option<String>>,
     saver_problem: Option<String>,
-    dead: Vec<DeadLetter>,
-    rejected_by_reason: BTreeMap<String, u64>,
     items_seen: u64,
     fetches: u64,
     bytes: u64,
@@ -157,9 +148,8 @@ pub struct Engine {
 /// A page whose items are at the saver.
 #[derive(Debug)]
 struct Unsaved {
-    url: CrawlUrl,
-    links: Vec<Request>,
-    refused: Vec<(&'static str, u64)>,
+    request: Box<Request>,
+    end: PageEnd,
     bytes: usize,
 }
 
@@ -205,8 +195,6 @@ impl Engine {
             dispatched_any: false,
             workerless_since: Some(Instant::now()),
             saver_problem: None,
-            dead: Vec::new(),
-            rejected_by_reason: BTreeMap::new(),
             items_seen: 0,
             fetches: 0,
             bytes: 0,
@@ -293,8 +281,6 @@ impl Engine {
         let ended = Ended {
             ledger: self.frontier.ledger().clone(),
             stopped_by: self.stopping.map(|stopping| stopping.reason).filter(|_| !complete),
-            dead: self.dead,
-            rejected_by_reason: self.rejected_by_reason,
             fetches: self.fetches,
             bytes: self.bytes,
             workers: self.pool.members().iter().map(tally).collect(),

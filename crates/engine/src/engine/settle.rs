@@ -8,22 +8,22 @@ use model::save::{ItemStatus, PageItems};
 use model::{Origin, Outcome, Page, ParserRef, Redirect, RetryClass, Verdict, WireError};
 use tokio::time::Instant;
 
-use super::{DEAD_LETTERS, Engine, EngineError, Unsaved, share};
-use crate::frontier::{Committed, Ending, Fate};
-use crate::ledger::{ItemCounts, count};
-use crate::pool::Lease;
+use super::{Engine, EngineError, Unsaved, share};
+use crate::frontier::{Committed, Ending, Fate, PageEnd, PageFacts, RejectedItem};
+use crate::ledger::ItemCounts;
 use crate::pool::member::WorkerClient;
+use crate::pool::{Lease, WorkerIndex};
 use crate::redirect::{self, Step};
 use crate::request::{Request, Tries};
 use crate::request_loop::{End, Finished};
-use crate::retry::{self, OriginNews};
+use crate::retry::{self, Moment, OriginNews};
 use crate::saver::{self, PageToSave, SavedPage};
 use crate::scheduler::{Slot, Trouble};
 use crate::scope::{Refusal, Site};
 
 impl Engine {
     pub(super) fn finished(&mut self, finished: Finished, now: Instant) {
-        let Finished { request, lease, since, end } = finished;
+        let Finished { mut request, lease, since, end } = finished;
         self.in_flight -= 1;
         let origin = request.url.origin();
         match end {
@@ -33,16 +33,19 @@ impl Engine {
                 self.scheduler.ended(&origin, slot, now);
                 self.pages_begun -= 1;
                 let alone = lease.alone;
+                let worker = &self.pool.members()[lease.worker].name;
+                let why = format!("worker {worker} {}", if silent { "fell silent" } else { "was lost" });
                 self.pool.lost(lease, broken);
                 self.note_workers(now);
-                tracing::debug!(url = %request.url, alone, "the worker was lost with this page");
-                let (key, url) = (request.key, request.url.clone());
-                self.endings.push(Ending { key, url, fate: retry::lost(request, alone) });
+                tracing::debug!(url = %request.url, alone, why);
+                let fate = retry::lost(&mut request, alone, &why, wall_clock());
+                self.endings.push(Ending { request, fate });
             }
             End::Answered(outcome) => {
                 self.scheduler.ended(&origin, Slot::Free, now);
+                let worker = lease.worker;
                 self.take_lease_back(lease, &outcome, now);
-                self.answered(request, origin, outcome, now);
+                self.answered(request, origin, outcome, worker, now);
             }
         }
     }
@@ -63,34 +66,43 @@ impl Engine {
         }
     }
 
-    fn answered(&mut self, request: Box<Request>, origin: Origin, outcome: Outcome, now: Instant) {
+    fn answered(&mut self, mut request: Box<Request>, origin: Origin, outcome: Outcome, worker: WorkerIndex, now: Instant) {
         let Outcome { verdict, fetch } = outcome;
         tracing::debug!(url = %request.url, status = fetch.status, bytes = fetch.bytes, millis = fetch.millis, "answer");
         self.fetches += u64::from(fetch.status.is_some());
         self.bytes += fetch.bytes;
-        let (key, url) = (request.key, request.url.clone());
         let fate = match verdict {
             Verdict::Page(page) => {
                 self.scheduler.answered(&origin, now);
-                return self.page(*request, page, &fetch);
+                return self.page(request, page, &fetch, worker);
             }
             Verdict::Redirect(redirect) => {
                 self.scheduler.answered(&origin, now);
                 self.redirected(&request, &redirect, &fetch)
             }
-            Verdict::Failed(error) => self.failed(request, &origin, &error, &fetch, now),
+            Verdict::Failed(error) => self.failed(&mut request, &origin, &error, &fetch, now),
         };
         self.pages_begun -= 1;
-        self.endings.push(Ending { key, url, fate });
+        self.endings.push(Ending { request, fate });
     }
 
     /// Sends a page's items to the saver; its links wait here until they are stored.
-    fn page(&mut self, request: Request, page: Page, fetch: &FetchFacts) {
+    fn page(&mut self, request: Box<Request>, page: Page, fetch: &FetchFacts, worker: WorkerIndex) {
         let Page { links, items, cut } = page;
         for item in &items {
             self.items_seen += 1;
             tracing::debug!(number = self.items_seen, item_type = item.item_type, id = %item.id, "got item");
         }
+        let version = self.next_version();
+        let facts = PageFacts {
+            status: fetch.status.unwrap_or_default(),
+            bytes: fetch.bytes,
+            fetched_at_ms: fetch.fetched_at_ms,
+            version,
+            links: links.len() as u64,
+            items: ItemCounts::default(),
+            worker: self.pool.members()[worker].name.clone(),
+        };
         let args = |parser: &ParserRef| parser.args.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let link_bytes = links.iter().map(|link| size_of::<Request>() + link.url.as_str().len() + args(&link.parser)).sum::<usize>();
         let referrer = Arc::new(request.url.clone());
@@ -106,10 +118,11 @@ impl Engine {
             tries: Tries::default(),
         });
         let links = links.collect();
-        let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version: self.next_version(), items };
+        let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version, items };
         let page = PageToSave { key: request.key, page };
         let bytes = link_bytes + saver::size(&page);
-        self.unsaved.insert(request.key, Unsaved { url: request.url, links, refused: refused(cut), bytes });
+        let end = PageEnd { links, refused: refused(cut), facts, rejected: Vec::new() };
+        self.unsaved.insert(request.key, Unsaved { request, end, bytes });
         self.unsaved_bytes += bytes;
         let sent = self.channels.pages.try_send(page);
         assert!(sent.is_ok(), "the saver's channel has room for every page permit, and the saver outlives the engine");
@@ -144,11 +157,12 @@ impl Engine {
         Fate::Redirected { target: Box::new(target), revisit }
     }
 
-    fn failed(&mut self, request: Box<Request>, origin: &Origin, error: &WireError, fetch: &FetchFacts, now: Instant) -> Fate {
+    fn failed(&mut self, request: &mut Request, origin: &Origin, error: &WireError, fetch: &FetchFacts, now: Instant) -> Fate {
         tracing::debug!(url = %request.url, %error, "no page");
         let retry_after = fetch.retry_after_ms.map(Duration::from_millis);
         let last_answer = self.scheduler.last_answer(origin);
-        let (fate, news) = retry::judge(&self.config.retry, request, error, retry_after, last_answer, now, rand::random());
+        let (fate, news) =
+            retry::judge(&self.config.retry, request, error, retry_after, last_answer, Moment { now, at_ms: wall_clock() }, rand::random());
         match news {
             OriginNews::Answered => self.scheduler.answered(origin, now),
             OriginNews::Nothing => {}
@@ -164,41 +178,42 @@ impl Engine {
         fate
     }
 
-    /// Gives an origin up. What waits in its window comes back as endings; what the frontier holds dies there.
+    /// Gives an origin up. What waits in its window goes back, and is dead with all that is queued for it.
     fn give_up(&mut self, origin: &Origin, error: &WireError, now: Instant) -> Fate {
         let reason = format!("origin dead: {}", error.code);
-        if self.given_up.iter().any(|(known, _)| known == origin) {
-            // What was in flight with the request that ended it.
-            return Fate::Dead { reason };
+        if !self.given_up.iter().any(|(known, _)| known == origin) {
+            tracing::warn!(%origin, %error, "no normal answer for too long: the site is given up");
+            for request in self.scheduler.clear(origin, now) {
+                self.endings.push(Ending { request: Box::new(request), fate: Fate::Unsent });
+            }
+            self.given_up.push((origin.clone(), reason));
         }
-        tracing::warn!(%origin, %error, "no normal answer for too long: the site is given up");
-        for request in self.scheduler.clear(origin, now) {
-            self.endings.push(Ending { key: request.key, url: request.url, fate: Fate::Dead { reason: reason.clone() } });
-        }
-        self.given_up.push((origin.clone(), reason.clone()));
-        Fate::Dead { reason }
+        Fate::Again { not_before: None }
     }
 
     pub(super) fn saved(&mut self, saved: SavedPage) {
-        let Some(Unsaved { url, links, refused, bytes }) = self.unsaved.remove(&saved.key) else { return };
+        let Some(Unsaved { request, mut end, bytes }) = self.unsaved.remove(&saved.key) else { return };
         self.unsaved_bytes -= bytes;
-        let mut items = ItemCounts { parsed: saved.answers.len() as u64, ..ItemCounts::default() };
-        for (answer, item) in saved.answers.iter().zip(&saved.page.items) {
+        let SavedPage { page: PageItems { page, fetched_at_ms, version, items }, answers, .. } = saved;
+        let counts = &mut end.facts.items;
+        counts.parsed = answers.len() as u64;
+        for (ordinal, (answer, item)) in answers.into_iter().zip(items).enumerate() {
             match answer.status {
-                ItemStatus::Created | ItemStatus::Replaced => items.saved += 1,
+                ItemStatus::Created | ItemStatus::Replaced => counts.saved += 1,
                 ItemStatus::Collided => {
-                    items.saved += 1;
-                    items.collided += 1;
+                    counts.saved += 1;
+                    counts.collided += 1;
                 }
                 ItemStatus::Rejected | ItemStatus::Unknown => {
-                    let reason = answer.reason.as_deref().unwrap_or("rejected without a reason");
-                    tracing::warn!(item_type = item.item_type, id = %item.id, page = %url, reason, "item rejected");
-                    items.rejected += 1;
-                    count(&mut self.rejected_by_reason, reason, 1);
+                    let reason = answer.reason.unwrap_or_else(|| "rejected without a reason".to_owned());
+                    tracing::warn!(item_type = item.item_type, id = %item.id, %page, reason, "item rejected");
+                    counts.rejected += 1;
+                    let ordinal = ordinal.try_into().expect("a page has at most some thousand items");
+                    end.rejected.push(RejectedItem { page: page.clone(), fetched_at_ms, version, ordinal, item, reason });
                 }
             }
         }
-        self.endings.push(Ending { key: saved.key, url, fate: Fate::Page { links, items, refused } });
+        self.endings.push(Ending { request, fate: Fate::Page(end) });
     }
 
     /// Commits what has ended since the last time, as one group.
@@ -212,6 +227,7 @@ impl Engine {
             return Ok(());
         }
         let endings = std::mem::take(&mut self.endings);
+        self.notes.now_ms = wall_clock();
         // The other tasks go on while this thread is at the disk.
         let committed = tokio::task::block_in_place(|| self.frontier.commit(endings, &self.notes, &self.scope))?;
         self.notes.sites.clear();
@@ -226,17 +242,19 @@ impl Engine {
         for origin in &committed.woken {
             self.scheduler.wake(origin, now);
         }
-        let room = DEAD_LETTERS - self.dead.len();
-        self.dead.extend(committed.dead.into_iter().take(room));
     }
 
     /// Grows with every page, also across restarts: wall-clock milliseconds, or one more than the last where the clock stands or goes
     /// back.
     fn next_version(&mut self) -> u64 {
-        let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        self.notes.versions = millis.max(self.notes.versions + 1);
+        self.notes.versions = wall_clock().max(self.notes.versions + 1);
         self.notes.versions
     }
+}
+
+/// Milliseconds since the Unix epoch.
+fn wall_clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// What a worker left out of a page, by the reason a report gives.

@@ -1,103 +1,192 @@
-//! A storage in memory: as long-lived as its process. For crawls whose state is thrown away, and the model that tests compare with.
-//!
-//! A known URL costs its key, its state and a parser's hash (21 bytes, about 40 in the table); one that waits also costs its request.
+//! A storage in memory: the naive model that tests compare the storage on disk with.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
-use super::storage::{Known, State, Storage};
-use super::{FrontierError, Notes, OutputMark, StoredFrontier, Taken};
+use super::storage::{ItemPlace, Storage};
+use super::{DeadLetter, FrontierError, Notes, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::Ledger;
 use crate::request::Request;
 
 /// A frontier in memory.
-pub type MemoryFrontier = StoredFrontier<MemoryStorage>;
+pub(crate) type MemoryFrontier = StoredFrontier<MemoryStorage>;
 
-/// See the module.
+/// Everything in maps, nothing clever.
 #[derive(Debug, Default)]
-pub struct MemoryStorage {
-    known: HashMap<DedupKey, Known>,
-    queues: HashMap<Origin, Queue>,
+pub(crate) struct MemoryStorage {
+    known: HashMap<DedupKey, u32>,
+    waiting: BTreeMap<Place, Request>,
+    sequence: u64,
+    in_flight: HashSet<DedupKey>,
+    given_up: BTreeMap<Origin, String>,
+    stories: BTreeMap<DedupKey, Story>,
+    rejected: BTreeMap<ItemPlace, RejectedItem>,
+    send: BTreeMap<ItemPlace, RejectedItem>,
 }
 
-/// What waits for one origin.
-#[derive(Debug, Default)]
-struct Queue {
-    due: BTreeMap<Reverse<i32>, VecDeque<Request>>,
-    /// Requests that wait for a time; the second part of the key keeps equal times apart, in order.
-    later: BTreeMap<(Instant, u64), Request>,
-    delayed: u64,
-}
+/// What waits for a time goes by it, before the rest once it has come.
+type Place = (Option<Instant>, Reverse<i32>, u64);
 
 impl MemoryFrontier {
     /// An empty frontier.
-    pub fn in_memory() -> MemoryFrontier {
-        StoredFrontier::new(MemoryStorage::default(), Ledger::default(), HashMap::new())
+    pub(crate) fn in_memory() -> MemoryFrontier {
+        StoredFrontier::new(MemoryStorage::default(), Ledger::default())
+    }
+}
+
+impl MemoryStorage {
+    fn place(&self, key: DedupKey) -> Option<Place> {
+        self.waiting.iter().find(|(_, request)| request.key == key).map(|(place, _)| *place)
     }
 }
 
 impl Storage for MemoryStorage {
-    fn known(&self, key: DedupKey) -> Result<Option<Known>, FrontierError> {
+    fn parser_of(&self, key: DedupKey) -> Result<Option<u32>, FrontierError> {
         Ok(self.known.get(&key).copied())
     }
 
-    fn set(&mut self, key: DedupKey, known: Known) {
-        self.known.insert(key, known);
+    fn is_in_flight(&self, key: DedupKey) -> bool {
+        self.in_flight.contains(&key)
     }
 
-    fn queue(&mut self, origin: &Origin, request: Request, not_before: Option<Instant>) {
-        let queue = self.queues.entry(origin.clone()).or_default();
-        match not_before {
-            Some(time) => {
-                queue.delayed += 1;
-                queue.later.insert((time, queue.delayed), request);
-            }
-            None => queue.due.entry(Reverse(request.priority)).or_default().push_back(request),
-        }
+    fn queue(&mut self, request: &Request, parser: u32, not_before: Option<Instant>) {
+        self.sequence += 1;
+        self.known.insert(request.key, parser);
+        self.waiting.insert((not_before, Reverse(request.priority), self.sequence), request.clone());
     }
 
-    /// Handing out has taken it from its queue already.
-    fn unqueue(&mut self, _: DedupKey) {}
+    fn unqueue(&mut self, request: &Request) {
+        assert!(self.in_flight.remove(&request.key));
+        let place = self.place(request.key).unwrap();
+        self.waiting.remove(&place);
+    }
 
-    fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {
-        let Some(queue) = self.queues.get_mut(origin) else { return Ok(Taken::default()) };
-        while let Some(first) = queue.later.first_entry().filter(|first| first.key().0 <= now) {
-            let request = first.remove();
-            queue.due.entry(Reverse(request.priority)).or_default().push_back(request);
-        }
-        let mut requests = Vec::new();
-        while requests.len() < most
-            && let Some(mut first) = queue.due.first_entry()
-        {
-            let room = most - requests.len();
-            let level = first.get_mut();
-            requests.extend(level.drain(..room.min(level.len())));
-            if level.is_empty() {
-                first.remove();
-            }
-        }
-        let taken = Taken { requests, more: !queue.due.is_empty(), later: queue.later.keys().next().map(|(time, _)| *time) };
-        if !taken.more && taken.later.is_none() {
-            self.queues.remove(origin);
-        }
-        for request in &taken.requests {
-            self.known.get_mut(&request.key).expect("every queued request is known").state = State::InFlight;
+    fn put_back(&mut self, request: &Request) {
+        assert!(self.in_flight.remove(&request.key));
+    }
+
+    fn end(&mut self, story: Story) {
+        self.stories.insert(story.request.key, story);
+    }
+
+    fn reopen(&mut self, key: DedupKey) -> Result<Option<Story>, FrontierError> {
+        let is_done = self.stories.get(&key).is_some_and(|story| !matches!(story.end, StoryEnd::Dead { .. }));
+        Ok(if is_done { self.stories.remove(&key) } else { None })
+    }
+
+    fn reject(&mut self, item: RejectedItem) {
+        self.rejected.insert(item.place(), item);
+    }
+
+    fn take_rejected(&mut self, page: DedupKey) -> Result<Vec<RejectedItem>, FrontierError> {
+        let mut taken = Vec::new();
+        for items in [&mut self.rejected, &mut self.send] {
+            taken.extend(items.extract_if(.., |place, _| place.page == page).map(|(_, item)| item));
         }
         Ok(taken)
     }
 
-    fn drain(&mut self, origin: &Origin) -> Result<Vec<Request>, FrontierError> {
-        let queue = self.queues.remove(origin).unwrap_or_default();
-        Ok(queue.due.into_values().flatten().chain(queue.later.into_values()).collect())
+    fn count_page(&mut self, _: &str) {}
+
+    fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {
+        let open: Vec<(Place, Request)> = self
+            .waiting
+            .iter()
+            .filter(|(_, request)| request.url.origin() == *origin && !self.in_flight.contains(&request.key))
+            .map(|(place, request)| (*place, request.clone()))
+            .collect();
+        let (ripe, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(|((time, _, _), _)| time.is_some_and(|time| time <= now));
+        let (due, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|((time, _, _), _)| time.is_none());
+        let mut requests: Vec<Request> = ripe.into_iter().chain(due).map(|(_, request)| request).collect();
+        let more = requests.len() > most;
+        requests.truncate(most);
+        self.in_flight.extend(requests.iter().map(|request| request.key));
+        Ok(Taken { requests, more, later: later.first().and_then(|((time, _, _), _)| *time) })
     }
 
-    fn give_up(&mut self, _: &Origin, _: &str) {}
+    fn take_one(&mut self, key: DedupKey) -> Result<Option<Request>, FrontierError> {
+        if self.in_flight.contains(&key) {
+            return Ok(None);
+        }
+        let found = self.place(key).map(|place| self.waiting[&place].clone());
+        self.in_flight.extend(found.iter().map(|request| request.key));
+        Ok(found)
+    }
 
-    fn origins(&self) -> Result<Vec<Origin>, FrontierError> {
-        Ok(self.queues.keys().cloned().collect())
+    fn give_up(&mut self, origin: &Origin, reason: Option<&str>) -> u64 {
+        match reason {
+            Some(reason) => self.given_up.insert(origin.clone(), reason.to_owned()),
+            None => self.given_up.remove(origin),
+        };
+        self.waiting.values().filter(|request| request.url.origin() == *origin).count() as u64
+    }
+
+    fn given_up(&self, origin: &str) -> Option<&str> {
+        self.given_up.get(origin).map(String::as_str)
+    }
+
+    fn all_given_up(&self, reason: Option<&str>) -> Vec<Origin> {
+        self.given_up.iter().filter(|(_, why)| reason.is_none_or(|reason| reason == *why)).map(|(origin, _)| origin.clone()).collect()
+    }
+
+    fn origins(&self) -> Vec<Origin> {
+        let origins: HashSet<Origin> = self.waiting.values().map(|request| request.url.origin()).collect();
+        origins.into_iter().filter(|origin| !self.given_up.contains_key(origin)).collect()
+    }
+
+    fn find(&self, key: DedupKey) -> Result<Option<Whereabouts>, FrontierError> {
+        if let Some(story) = self.stories.get(&key) {
+            return Ok(Some(Whereabouts::Ended(story.clone())));
+        }
+        let Some(place) = self.place(key) else { return Ok(None) };
+        let request = self.waiting[&place].clone();
+        let given_up = self.given_up.get(&request.url.origin()).cloned();
+        Ok(Some(Whereabouts::Queued { in_flight: self.in_flight.contains(&key), not_before_ms: None, given_up, request }))
+    }
+
+    fn done(&self, after: Option<DedupKey>, most: usize) -> Result<Vec<Story>, FrontierError> {
+        let done = self.stories.range((bound(after), Bound::Unbounded)).map(|(_, story)| story);
+        Ok(done.filter(|story| !matches!(story.end, StoryEnd::Dead { .. })).take(most).cloned().collect())
+    }
+
+    fn dead(&self, reason: Option<&str>, after: Option<DedupKey>, most: usize) -> Result<Vec<Story>, FrontierError> {
+        let is_meant = |story: &&Story| matches!(&story.end, StoryEnd::Dead { reason: why } if reason.is_none_or(|reason| reason == why));
+        let stories = self.stories.range((bound(after), Bound::Unbounded)).map(|(_, story)| story);
+        Ok(stories.filter(is_meant).take(most).cloned().collect())
+    }
+
+    fn dead_with_origin(&self, reason: Option<&str>, most: usize) -> Result<Vec<DeadLetter>, FrontierError> {
+        let letter = |request: &Request| {
+            let why = self.given_up.get(&request.url.origin()).filter(|why| reason.is_none_or(|reason| reason == *why))?;
+            Some(DeadLetter { url: request.url.clone(), reason: why.clone() })
+        };
+        Ok(self.waiting.values().filter_map(letter).take(most).collect())
+    }
+
+    fn revive(&mut self, key: DedupKey) {
+        self.stories.remove(&key).unwrap();
+    }
+
+    fn rejected(&self, reason: Option<&str>, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
+        let items = self.rejected.range((bound(after), Bound::Unbounded)).map(|(_, item)| item);
+        Ok(items.filter(|item| reason.is_none_or(|reason| reason == item.reason)).take(most).cloned().collect())
+    }
+
+    fn send_again(&mut self, item: RejectedItem) {
+        self.rejected.remove(&item.place());
+        self.send.insert(item.place(), item);
+    }
+
+    fn to_send(&self, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
+        Ok(self.send.range((bound(after), Bound::Unbounded)).map(|(_, item)| item.clone()).take(most).collect())
+    }
+
+    fn sent(&mut self, place: ItemPlace) {
+        self.send.remove(&place);
     }
 
     fn apply(&mut self, _: &Ledger, _: &Notes) -> Result<(), FrontierError> {
@@ -108,7 +197,11 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn complete(&mut self) -> Result<(), FrontierError> {
+    fn set_complete(&mut self, _: bool) -> Result<(), FrontierError> {
         Ok(())
     }
+}
+
+fn bound<T>(after: Option<T>) -> Bound<T> {
+    after.map_or(Bound::Unbounded, Bound::Excluded)
 }

@@ -8,25 +8,27 @@
 //! **Invariant.** Nothing outside this folder may assume how a frontier stores.
 
 mod disk;
-mod memory;
 mod rules;
 mod storage;
+mod story;
 
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use model::{CrawlName, CrawlUrl, DedupKey, Origin};
-use serde::Serialize;
+use model::{CrawlName, DedupKey, Origin};
 use thiserror::Error;
 use tokio::time::Instant;
 
-pub use disk::{CrawlRecord, DiskFrontier, Opened, OutputMark};
-pub use memory::MemoryFrontier;
+pub use disk::{CrawlRecord, DiskFrontier, Opened, Opening, OutputMark};
 pub use rules::StoredFrontier;
+pub use storage::ItemPlace;
+pub use story::{DeadLetter, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
 
-use crate::ledger::{ItemCounts, Ledger};
+use crate::ledger::Ledger;
 use crate::request::Request;
 use crate::scope::{Scope, Site};
 
@@ -54,12 +56,42 @@ pub trait Frontier: Send {
     /// When the store cannot be read.
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError>;
 
-    /// Gives an origin up: everything queued for it, and all that will be found for it, is dead for this reason. Requests of it that are
-    /// in flight end as they end.
+    /// Gives an origin up: everything queued for it, and all that will be found for it, is dead for this reason, by one record. Requests of
+    /// it that are in flight end as they end.
     ///
     /// # Errors
     /// As [`commit`](Frontier::commit).
     fn give_up(&mut self, origin: &Origin, reason: &str) -> Result<Committed, FrontierError>;
+
+    /// Where a URL is that the crawl knows; none if it does not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn find(&self, key: DedupKey) -> Result<Option<Whereabouts>, FrontierError>;
+
+    /// Requests given up for this reason, or any, up to `most`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn dead(&self, reason: Option<&str>, most: usize) -> Result<Vec<DeadLetter>, FrontierError>;
+
+    /// Items refused for this reason, or any, up to `most`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn rejected(&self, reason: Option<&str>, most: usize) -> Result<Vec<RejectedItem>, FrontierError>;
+
+    /// Queues again what was given up for this reason, or any, with all its attempts; and lets refused items be sent again.
+    ///
+    /// # Errors
+    /// As [`commit`](Frontier::commit).
+    fn requeue(&mut self, reason: Option<&str>) -> Result<Requeued, FrontierError>;
+
+    /// Items that are to be sent again, up to `most`, those after this one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn to_send(&self, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError>;
 
     /// Notes where this start writes `-o`, and from which length on, before anything is written: a start that is cut short leaves a file
     /// that the next one knows as its own. None: this start writes none, so a file of an earlier one ends there.
@@ -81,21 +113,39 @@ pub trait Frontier: Send {
 /// What is noted with a group, beside its endings.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
+    /// The time, in milliseconds since the Unix epoch, for the stories.
+    pub now_ms: u64,
     /// The highest version any page was given so far.
     pub versions: u64,
     /// How far `-o` is written; every page of this group and of those before is within.
     pub output: Option<OutputMark>,
     /// Sites that have joined the scope since the last group.
     pub sites: Vec<Site>,
+    /// Items sent again since the last group, with what became of them.
+    pub resent: Vec<Resent>,
+}
+
+/// An item that had been refused and was sent again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resent {
+    /// The item, with the reason it was refused for before.
+    pub item: RejectedItem,
+    /// What became of it: stored, or refused again for this reason.
+    pub answer: Result<Stored, String>,
+}
+
+/// An item that its store took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Whether another page of the run had written its identity first.
+    pub collided: bool,
 }
 
 /// The end of one dispatch.
 #[derive(Clone, Debug)]
 pub struct Ending {
-    /// The request.
-    pub key: DedupKey,
-    /// Its URL, for a dead letter.
-    pub url: CrawlUrl,
+    /// The request, as it was handed out or with what was tried since.
+    pub request: Box<Request>,
     /// What becomes of it.
     pub fate: Fate,
 }
@@ -103,15 +153,8 @@ pub struct Ending {
 /// What becomes of a request that was dispatched.
 #[derive(Clone, Debug)]
 pub enum Fate {
-    /// A page: its links and what was counted.
-    Page {
-        /// Requests for its links, in page order, not yet looked up.
-        links: Vec<Request>,
-        /// What became of its items.
-        items: ItemCounts,
-        /// Links that its worker already left out, by reason.
-        refused: Vec<(&'static str, u64)>,
-    },
+    /// A page.
+    Page(PageEnd),
     /// A redirect that is followed.
     Redirected {
         /// Where to.
@@ -131,11 +174,24 @@ pub enum Fate {
     },
     /// Queued again, with what was tried.
     Again {
-        /// The request with its new counts.
-        request: Box<Request>,
         /// Not before this time; none: as soon as its turn comes.
         not_before: Option<Instant>,
     },
+    /// Never sent: it is where it was.
+    Unsent,
+}
+
+/// A page that is done: its links and what was counted.
+#[derive(Clone, Debug, Default)]
+pub struct PageEnd {
+    /// Requests for its links, in page order, not yet looked up.
+    pub links: Vec<Request>,
+    /// Links that its worker already left out, by reason.
+    pub refused: Vec<(&'static str, u64)>,
+    /// What is kept of it.
+    pub facts: PageFacts,
+    /// Those of its items that were refused.
+    pub rejected: Vec<RejectedItem>,
 }
 
 /// What a commit did.
@@ -145,17 +201,17 @@ pub struct Committed {
     pub woken: Vec<Origin>,
     /// Endings that changed nothing because they came too late.
     pub stale: u64,
-    /// Requests that died, with their reasons: the dead letters.
-    pub dead: Vec<DeadLetter>,
 }
 
-/// A request given up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DeadLetter {
-    /// What could not be fetched or read.
-    pub url: CrawlUrl,
-    /// Why: the key in `dead_by_reason`.
-    pub reason: String,
+/// What was queued again.
+#[derive(Clone, Debug, Default)]
+pub struct Requeued {
+    /// Requests.
+    pub urls: u64,
+    /// Items, to be sent without a fetch.
+    pub items: u64,
+    /// Origins that have requests to take, each once.
+    pub woken: Vec<Origin>,
 }
 
 /// What [`Frontier::take`] found.
@@ -189,6 +245,9 @@ pub enum FrontierError {
         .0.iter().map(|(parser, n)| format!("{n} for {parser}")).collect::<Vec<_>>().join(", ")
     )]
     UnknownParsers(BTreeMap<String, u64>),
+    /// It is empty.
+    #[error("there is no crawl in {0}")]
+    Missing(String),
     /// It was written by another version of this program.
     #[error(
         "the frontier is in format {found}, this version reads format {}: go on with the version that wrote it, or --fresh",

@@ -1,85 +1,111 @@
 //! The rules of a frontier, the same for every storage: what an ending does, which requests are entered, what the counters say.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use model::{CrawlUrl, DedupKey, Origin, ParserRef};
+use model::{DedupKey, Origin, ParserRef};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::storage::{Known, State, Storage};
-use super::{Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OutputMark, Taken};
-use crate::ledger::{Ledger, count};
-use crate::request::Request;
+use super::storage::{ItemPlace, Storage};
+use super::{
+    Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OutputMark, PageEnd, RejectedItem, Requeued, Resent, Story,
+    StoryEnd, Taken, Whereabouts,
+};
+use crate::ledger::{ItemCounts, Ledger, count, uncount};
+use crate::request::{Request, Tries};
+use crate::retry;
 use crate::scope::Scope;
+
+/// Dead letters that are queued again in one group: so much is in memory at a time.
+const REQUEUE_GROUP: usize = 4096;
 
 /// A frontier over a storage.
 #[derive(Debug)]
 pub struct StoredFrontier<S> {
     storage: S,
-    given_up: HashMap<Origin, String>,
     ledger: Ledger,
 }
 
 impl<S: Storage> StoredFrontier<S> {
     /// A frontier that goes on where the storage was left.
-    pub(super) fn new(storage: S, ledger: Ledger, given_up: HashMap<Origin, String>) -> StoredFrontier<S> {
-        StoredFrontier { storage, given_up, ledger }
+    pub(super) fn new(storage: S, ledger: Ledger) -> StoredFrontier<S> {
+        StoredFrontier { storage, ledger }
+    }
+
+    pub(super) fn storage(&self) -> &S {
+        &self.storage
     }
 
     pub(super) fn storage_mut(&mut self) -> &mut S {
         &mut self.storage
     }
 
-    fn end(&mut self, ending: Ending, scope: &Scope, answer: &mut Answer) -> Result<(), FrontierError> {
-        let Some(known) = self.storage.known(ending.key)?.filter(|known| known.state == State::InFlight) else {
+    pub(super) fn into_parts(self) -> (S, Ledger) {
+        (self.storage, self.ledger)
+    }
+
+    fn end(&mut self, ending: Ending, scope: &Scope, at_ms: u64, answer: &mut Answer) -> Result<(), FrontierError> {
+        let Ending { request, fate } = ending;
+        if !self.storage.is_in_flight(request.key) {
             answer.committed.stale += 1;
             return Ok(());
-        };
-        self.storage.unqueue(ending.key);
-        match ending.fate {
-            Fate::Page { links, items, refused } => {
-                self.settle(ending.key, known, State::Done);
-                self.ledger.urls.done += 1;
-                self.ledger.pages += 1;
-                self.ledger.items.add(items);
-                for (reason, links) in refused {
-                    self.ledger.refuse(reason, links);
-                }
-                for link in links {
-                    self.enter(link, Some(scope), answer)?;
-                }
-            }
-            Fate::Redirected { target, revisit } if revisit && target.key == ending.key => self.queue_again(*target, None, answer),
+        }
+        if let Fate::Unsent = fate {
+            self.storage.put_back(&request);
+            answer.wake(&request);
+            return Ok(());
+        }
+        // Until now a request of an origin that was given up counted as dead with it. What it became in flight counts more.
+        if let Some(reason) = self.storage.given_up(request.url.origin_str()) {
+            self.ledger.urls.dead -= 1;
+            self.ledger.urls.queued += 1;
+            uncount(&mut self.ledger.dead_by_reason, reason, 1);
+        }
+        self.storage.unqueue(&request);
+        match fate {
+            Fate::Page(page) => self.page(*request, page, scope, at_ms, answer)?,
+            Fate::Redirected { target, revisit } if revisit && target.key == request.key => self.queue(&target, None, answer),
             Fate::Redirected { target, revisit } => {
-                self.settle(ending.key, known, State::Done);
-                self.ledger.urls.done += 1;
-                if revisit { self.reopen(*target, answer)? } else { self.enter(*target, None, answer)? }
+                self.settle(*request, StoryEnd::Redirected { target: target.url.clone() }, at_ms);
+                if revisit { self.reopen(&target, answer)? } else { self.enter(&target, None, answer)? }
             }
-            Fate::Skipped { reason } => {
-                self.settle(ending.key, known, State::Skipped);
-                self.ledger.urls.skipped += 1;
-                count(&mut self.ledger.skipped_by_reason, &reason, 1);
-            }
-            Fate::Dead { reason } => {
-                self.ledger.urls.queued -= 1;
-                self.die(ending.key, known.parser, ending.url, &reason, answer);
-            }
-            Fate::Again { request, not_before } => self.queue_again(*request, not_before, answer),
+            Fate::Skipped { reason } => self.settle(*request, StoryEnd::Skipped { reason }, at_ms),
+            Fate::Dead { reason } => self.settle(*request, StoryEnd::Dead { reason }, at_ms),
+            Fate::Again { not_before } => self.queue(&request, not_before, answer),
+            Fate::Unsent => unreachable!("handled above"),
         }
         Ok(())
     }
 
-    /// Takes a request out of the queue into an end state.
-    fn settle(&mut self, key: DedupKey, known: Known, state: State) {
-        self.storage.set(key, Known { state, ..known });
+    fn page(&mut self, request: Request, page: PageEnd, scope: &Scope, at_ms: u64, answer: &mut Answer) -> Result<(), FrontierError> {
+        let PageEnd { links, refused, facts, rejected } = page;
+        self.storage.count_page(request.url.origin_str());
+        self.settle(request, StoryEnd::Page(facts), at_ms);
+        for item in rejected {
+            count(&mut self.ledger.rejected_by_reason, &item.reason, 1);
+            self.storage.reject(item);
+        }
+        for (reason, links) in refused {
+            self.ledger.refuse(reason, links);
+        }
+        for link in links {
+            self.enter(&link, Some(scope), answer)?;
+        }
+        Ok(())
+    }
+
+    /// A request that is counted as queued, and in no queue any more, has ended.
+    fn settle(&mut self, request: Request, end: StoryEnd, at_ms: u64) {
         self.ledger.urls.queued -= 1;
+        self.ledger.add(&end);
+        self.storage.end(Story { request, end, at_ms });
     }
 
     /// Enters a request whose key is not known; `scope` is asked only then.
-    fn enter(&mut self, request: Request, scope: Option<&Scope>, answer: &mut Answer) -> Result<(), FrontierError> {
+    fn enter(&mut self, request: &Request, scope: Option<&Scope>, answer: &mut Answer) -> Result<(), FrontierError> {
         let parser = hash(&request.parser);
-        if let Some(known) = self.storage.known(request.key)? {
-            self.ledger.parser_conflicts += u64::from(known.parser != parser);
+        if let Some(known) = self.storage.parser_of(request.key)? {
+            self.ledger.parser_conflicts += u64::from(known != parser);
             return Ok(());
         }
         if let Some(Err(refusal)) = scope.map(|scope| scope.judge(&request.url, request.depth)) {
@@ -88,43 +114,159 @@ impl<S: Storage> StoredFrontier<S> {
         }
         self.ledger.urls.discovered += 1;
         self.ledger.urls.queued += 1;
-        self.queue_again(request, None, answer);
+        self.queue(request, None, answer);
         Ok(())
     }
 
-    /// Queues a request of a redirect chain once more, whatever became of it. One that waits or was given up is left to that.
-    fn reopen(&mut self, request: Request, answer: &mut Answer) -> Result<(), FrontierError> {
-        match self.storage.known(request.key)?.map(|known| known.state) {
-            None => return self.enter(request, None, answer),
-            Some(State::Done) => {
-                self.ledger.urls.done -= 1;
-                self.ledger.urls.queued += 1;
-                self.queue_again(request, None, answer);
+    /// Queues a request of a redirect chain once more, if it ended as done. One that waits or was given up is left to that.
+    fn reopen(&mut self, request: &Request, answer: &mut Answer) -> Result<(), FrontierError> {
+        if self.storage.parser_of(request.key)?.is_none() {
+            return self.enter(request, None, answer);
+        }
+        if let Some(story) = self.storage.reopen(request.key)? {
+            self.take_back(&story)?;
+            self.queue(request, None, answer);
+        }
+        Ok(())
+    }
+
+    /// Queues a request that is counted as queued. In the queue of an origin that was given up it is dead.
+    fn queue(&mut self, request: &Request, not_before: Option<Instant>, answer: &mut Answer) {
+        match self.storage.given_up(request.url.origin_str()) {
+            Some(reason) => {
+                self.ledger.urls.queued -= 1;
+                self.ledger.urls.dead += 1;
+                count(&mut self.ledger.dead_by_reason, reason, 1);
             }
-            Some(State::Waiting | State::InFlight | State::Dead | State::Skipped) => {}
+            None => answer.wake(request),
+        }
+        self.storage.queue(request, hash(&request.parser), not_before);
+    }
+
+    /// An item that was sent again: its page's story and the counters follow.
+    fn resent(&mut self, resent: Resent) -> Result<(), FrontierError> {
+        let Resent { mut item, answer } = resent;
+        let place = item.place();
+        self.storage.sent(place);
+        uncount(&mut self.ledger.rejected_by_reason, &item.reason, 1);
+        match answer {
+            Err(reason) => {
+                count(&mut self.ledger.rejected_by_reason, &reason, 1);
+                item.reason = reason;
+                self.storage.reject(item);
+            }
+            Ok(stored) => {
+                let moved = |items: &mut ItemCounts| {
+                    items.rejected -= 1;
+                    items.saved += 1;
+                    items.collided += u64::from(stored.collided);
+                };
+                moved(&mut self.ledger.items);
+                if let Some(mut story) = self.storage.reopen(place.page)? {
+                    if let StoryEnd::Page(facts) = &mut story.end {
+                        moved(&mut facts.items);
+                    }
+                    self.storage.end(story);
+                }
+            }
         }
         Ok(())
     }
 
-    /// Queues a request that is counted as queued, unless its origin was given up meanwhile.
-    fn queue_again(&mut self, request: Request, not_before: Option<Instant>, answer: &mut Answer) {
-        let origin = request.url.origin();
-        let parser = hash(&request.parser);
-        if let Some(reason) = self.given_up.get(&origin).cloned() {
-            self.ledger.urls.queued -= 1;
-            return self.die(request.key, parser, request.url, &reason, answer);
+    /// Blames requests for the end of the process that was parsing them: each has lost its worker. Part of the open group.
+    pub(super) fn blame(&mut self, keys: &[DedupKey], at_ms: u64) -> Result<(), FrontierError> {
+        let mut answer = Answer::default();
+        for key in keys {
+            let Some(request) = self.storage.take_one(*key)? else { continue };
+            let alone = retry::runs_alone(&request);
+            let mut request = Box::new(request);
+            let fate = retry::lost(&mut request, alone, "the process ended while it parsed this page", at_ms);
+            self.end(Ending { request, fate }, &Scope::new([], vec![], vec![], None), at_ms, &mut answer)?;
         }
-        self.storage.set(request.key, Known { state: State::Waiting, parser });
-        self.storage.queue(&origin, request, not_before);
-        answer.woken.insert(origin);
+        Ok(())
     }
 
-    /// Marks a request dead that is counted as discovered and, by now, no longer as queued.
-    fn die(&mut self, key: DedupKey, parser: u32, url: CrawlUrl, reason: &str, answer: &mut Answer) {
-        self.storage.set(key, Known { state: State::Dead, parser });
-        self.ledger.urls.dead += 1;
-        count(&mut self.ledger.dead_by_reason, reason, 1);
-        answer.committed.dead.push(DeadLetter { url, reason: reason.to_owned() });
+    pub(super) fn apply(&mut self, notes: &Notes) -> Result<(), FrontierError> {
+        self.storage.apply(&self.ledger, notes)
+    }
+
+    /// Queues everything again that ended as done or skipped.
+    pub(super) fn rescan(&mut self) -> Result<(), FrontierError> {
+        let mut last = None;
+        loop {
+            let stories = self.storage.done(last, REQUEUE_GROUP)?;
+            let Some(story) = stories.last() else { return Ok(()) };
+            last = Some(story.request.key);
+            for story in stories {
+                if let Some(story) = self.storage.reopen(story.request.key)? {
+                    self.begin_again(story, &mut Answer::default())?;
+                }
+            }
+            self.apply(&Notes::default())?;
+        }
+    }
+
+    /// Queues a request that had ended, with all its attempts. Its history stays.
+    fn begin_again(&mut self, story: Story, answer: &mut Answer) -> Result<(), FrontierError> {
+        self.take_back(&story)?;
+        let Story { mut request, .. } = story;
+        request.tries = Tries { history: request.tries.history, ..Tries::default() };
+        self.queue(&request, None, answer);
+        Ok(())
+    }
+
+    /// Counts a request as queued that had ended.
+    fn take_back(&mut self, story: &Story) -> Result<(), FrontierError> {
+        self.ledger.take_back(&story.end);
+        self.ledger.urls.queued += 1;
+        if let StoryEnd::Page(facts) = &story.end
+            && facts.items.rejected > 0
+        {
+            for item in self.storage.take_rejected(story.request.key)? {
+                uncount(&mut self.ledger.rejected_by_reason, &item.reason, 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn requeue_dead(&mut self, reason: Option<&str>, requeued: &mut Requeued, answer: &mut Answer) -> Result<(), FrontierError> {
+        let mut last = None;
+        loop {
+            let stories = self.storage.dead(reason, last, REQUEUE_GROUP)?;
+            let Some(story) = stories.last() else { return Ok(()) };
+            last = Some(story.request.key);
+            for story in stories {
+                self.storage.revive(story.request.key);
+                self.begin_again(story, answer)?;
+                requeued.urls += 1;
+            }
+            self.apply(&Notes::default())?;
+        }
+    }
+
+    fn requeue_origins(&mut self, reason: Option<&str>, requeued: &mut Requeued, answer: &mut Answer) -> Result<(), FrontierError> {
+        for origin in self.storage.all_given_up(reason) {
+            let reason = self.storage.given_up(origin.as_str()).unwrap_or_default().to_owned();
+            let queued = self.storage.give_up(&origin, None);
+            self.ledger.urls.dead -= queued;
+            self.ledger.urls.queued += queued;
+            uncount(&mut self.ledger.dead_by_reason, &reason, queued);
+            requeued.urls += queued;
+            answer.woken.insert(origin);
+        }
+        self.apply(&Notes::default())
+    }
+
+    fn requeue_items(&mut self, reason: Option<&str>, requeued: &mut Requeued) -> Result<(), FrontierError> {
+        let mut last = None;
+        loop {
+            let items = self.storage.rejected(reason, last, REQUEUE_GROUP)?;
+            let Some(item) = items.last() else { return Ok(()) };
+            last = Some(item.place());
+            requeued.items += items.len() as u64;
+            items.into_iter().for_each(|item| self.storage.send_again(item));
+            self.apply(&Notes::default())?;
+        }
     }
 }
 
@@ -136,6 +278,12 @@ struct Answer {
 }
 
 impl Answer {
+    fn wake(&mut self, request: &Request) {
+        if !self.woken.contains(request.url.origin_str()) {
+            self.woken.insert(request.url.origin());
+        }
+    }
+
     fn finish(mut self) -> Committed {
         self.committed.woken = self.woken.into_iter().collect();
         // A stated order, so that the same crawl takes the same course.
@@ -148,36 +296,78 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
     fn commit(&mut self, group: Vec<Ending>, notes: &Notes, scope: &Scope) -> Result<Committed, FrontierError> {
         let mut answer = Answer::default();
         for ending in group {
-            self.end(ending, scope, &mut answer)?;
+            self.end(ending, scope, notes.now_ms, &mut answer)?;
         }
-        self.storage.apply(&self.ledger, notes)?;
+        for resent in notes.resent.clone() {
+            self.resent(resent)?;
+        }
+        self.apply(notes)?;
         Ok(answer.finish())
     }
 
     fn seed(&mut self, seeds: Vec<Request>) -> Result<Committed, FrontierError> {
         let mut answer = Answer::default();
-        for seed in seeds {
+        for seed in &seeds {
             self.enter(seed, None, &mut answer)?;
         }
-        self.storage.apply(&self.ledger, &Notes::default())?;
-        answer.woken.extend(self.storage.origins()?);
+        self.apply(&Notes::default())?;
+        answer.woken.extend(self.storage.origins());
         Ok(answer.finish())
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {
+        if self.storage.given_up(origin.as_str()).is_some() {
+            return Ok(Taken::default());
+        }
         self.storage.take(origin, most, now)
     }
 
     fn give_up(&mut self, origin: &Origin, reason: &str) -> Result<Committed, FrontierError> {
-        self.given_up.insert(origin.clone(), reason.to_owned());
-        let mut answer = Answer::default();
-        for request in self.storage.drain(origin)? {
-            self.ledger.urls.queued -= 1;
-            self.die(request.key, hash(&request.parser), request.url, reason, &mut answer);
+        if self.storage.given_up(origin.as_str()).is_none() {
+            let queued = self.storage.give_up(origin, Some(reason));
+            self.ledger.urls.queued -= queued;
+            self.ledger.urls.dead += queued;
+            count(&mut self.ledger.dead_by_reason, reason, queued);
+            self.apply(&Notes::default())?;
         }
-        self.storage.give_up(origin, reason);
-        self.storage.apply(&self.ledger, &Notes::default())?;
-        Ok(answer.finish())
+        Ok(Committed::default())
+    }
+
+    fn find(&self, key: DedupKey) -> Result<Option<Whereabouts>, FrontierError> {
+        self.storage.find(key)
+    }
+
+    fn dead(&self, reason: Option<&str>, most: usize) -> Result<Vec<DeadLetter>, FrontierError> {
+        let mut letters = Vec::new();
+        for Story { request, end, .. } in self.storage.dead(reason, None, most)? {
+            if let StoryEnd::Dead { reason } = end {
+                letters.push(DeadLetter { url: request.url, reason });
+            }
+        }
+        letters.extend(self.storage.dead_with_origin(reason, most - letters.len())?);
+        Ok(letters)
+    }
+
+    fn rejected(&self, reason: Option<&str>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
+        self.storage.rejected(reason, None, most)
+    }
+
+    fn requeue(&mut self, reason: Option<&str>) -> Result<Requeued, FrontierError> {
+        let (mut requeued, mut answer) = (Requeued::default(), Answer::default());
+        if self.dead(reason, 1)?.is_empty() && self.rejected(reason, 1)?.is_empty() {
+            return Ok(requeued);
+        }
+        // First, so that a crawl that is cut short in between is not taken for a complete one.
+        self.storage.set_complete(false)?;
+        self.requeue_dead(reason, &mut requeued, &mut answer)?;
+        self.requeue_origins(reason, &mut requeued, &mut answer)?;
+        self.requeue_items(reason, &mut requeued)?;
+        requeued.woken = answer.finish().woken;
+        Ok(requeued)
+    }
+
+    fn to_send(&self, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
+        self.storage.to_send(after, most)
     }
 
     fn begin_output(&mut self, output: Option<OutputMark>) -> Result<(), FrontierError> {
@@ -185,7 +375,7 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
     }
 
     fn complete(&mut self) -> Result<(), FrontierError> {
-        self.storage.complete()
+        self.storage.set_complete(true)
     }
 
     fn ledger(&self) -> &Ledger {
@@ -194,7 +384,7 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
 }
 
 /// Tells parsers apart, by name and arguments. Stored, so it must not change between versions.
-fn hash(parser: &ParserRef) -> u32 {
+pub(super) fn hash(parser: &ParserRef) -> u32 {
     let mut hasher = Xxh3::new();
     hasher.update(parser.name.as_bytes());
     for (name, value) in &parser.args {

@@ -1,8 +1,9 @@
+use super::memory::MemoryFrontier;
 use super::*;
 use crate::ledger::{ItemCounts, UrlCounts};
-use crate::request::Request;
+use crate::request::{Cost, Request};
 use crate::scope::Site;
-use model::{CrawlName, ParserRef, RunId, SpiderHash};
+use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId, SpiderHash};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -18,9 +19,13 @@ fn scope() -> Scope {
     Scope::new([Site::of(&request("").url)], vec![], vec![], None)
 }
 
+fn ending(of: &str, fate: Fate) -> Ending {
+    Ending { request: Box::new(request(of)), fate }
+}
+
 fn page(of: &str, links: &[&str]) -> Ending {
     let links = links.iter().map(|path| request(path)).collect();
-    Ending { key: request(of).key, url: request(of).url, fate: Fate::Page { links, items: ItemCounts::default(), refused: vec![] } }
+    ending(of, Fate::Page(PageEnd { links, ..PageEnd::default() }))
 }
 
 fn take(frontier: &mut dyn Frontier, most: usize, now: Instant) -> Vec<String> {
@@ -54,8 +59,8 @@ fn what_scope_refuses_is_counted_by_reason_and_asked_only_for_the_unknown(fronti
     other.key = other.url.dedup_key();
     frontier.seed(vec![request("a")]).unwrap();
     take(frontier, 1, Instant::now());
-    let fate = Fate::Page { links: vec![other.clone(), other, request("a")], items: ItemCounts::default(), refused: vec![("mailto", 3)] };
-    frontier.commit(vec![Ending { key: request("a").key, url: request("a").url, fate }], &Notes::default(), &scope()).unwrap();
+    let end = PageEnd { links: vec![other.clone(), other, request("a")], refused: vec![("mailto", 3)], ..PageEnd::default() };
+    frontier.commit(vec![ending("a", Fate::Page(end))], &Notes::default(), &scope()).unwrap();
     let refused: Vec<(&str, u64)> = frontier.ledger().links_refused.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
     assert_eq!(refused, [("mailto", 3), ("other site", 2)]);
     assert_eq!(frontier.ledger().urls.discovered, 1);
@@ -66,8 +71,7 @@ fn a_retry_waits_for_its_time(frontier: &mut dyn Frontier) {
     let now = Instant::now();
     take(frontier, 1, now);
     let later = now + Duration::from_secs(5);
-    let fate = Fate::Again { request: Box::new(request("a")), not_before: Some(later) };
-    frontier.commit(vec![Ending { key: request("a").key, url: request("a").url, fate }], &Notes::default(), &scope()).unwrap();
+    frontier.commit(vec![ending("a", Fate::Again { not_before: Some(later) })], &Notes::default(), &scope()).unwrap();
     let taken = frontier.take(&request("").url.origin(), 9, now).unwrap();
     // On disk a time is a whole millisecond, never too early.
     let soon_after = later + Duration::from_millis(1);
@@ -78,23 +82,109 @@ fn a_retry_waits_for_its_time(frontier: &mut dyn Frontier) {
 
 fn an_origin_given_up_takes_its_queue_and_its_future_along(frontier: &mut dyn Frontier) {
     frontier.seed(vec![request("a"), request("b"), request("c")]).unwrap();
-    take(frontier, 1, Instant::now());
-    frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
-    let answer = frontier.commit(vec![page("a", &["d"])], &Notes::default(), &scope()).unwrap();
-    assert_eq!(answer.dead.len(), 1);
+    let now = Instant::now();
+    take(frontier, 1, now);
+    let origin = request("").url.origin();
+    frontier.give_up(&origin, "origin dead").unwrap();
+    // What is in flight is dead with the rest, until it ends otherwise.
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 3, done: 0, dead: 3, skipped: 0, queued: 0 });
+    frontier.commit(vec![page("a", &["d"])], &Notes::default(), &scope()).unwrap();
     assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 4, done: 1, dead: 3, skipped: 0, queued: 0 });
     assert!(frontier.ledger().is_balanced());
+    assert_eq!(take(frontier, 9, now), Vec::<String>::new());
+    let dead: BTreeSet<String> = frontier.dead(None, 9).unwrap().into_iter().map(|letter| letter.url.path_and_query().to_owned()).collect();
+    assert_eq!(dead, ["/b", "/c", "/d"].map(str::to_owned).into());
+    let requeued = frontier.requeue(Some("origin dead")).unwrap();
+    assert_eq!((requeued.urls, requeued.woken), (3, vec![origin]));
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 4, done: 1, dead: 0, skipped: 0, queued: 3 });
+    assert_eq!(take(frontier, 9, now), ["b", "c", "d"]);
+}
+
+fn what_was_never_sent_is_where_it_was(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a"), request("b"), request("c")]).unwrap();
+    let now = Instant::now();
+    assert_eq!(take(frontier, 2, now), ["a", "b"]);
+    let committed = frontier.commit(vec![ending("a", Fate::Unsent)], &Notes::default(), &scope()).unwrap();
+    assert_eq!(committed.woken, [request("").url.origin()]);
+    assert_eq!(take(frontier, 9, now), ["a", "c"]);
+}
+
+fn a_url_says_where_it_is(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    assert_eq!(frontier.find(request("x").key).unwrap(), None);
+    take(frontier, 1, Instant::now());
+    for (path, expected) in [("a", true), ("b", false)] {
+        let whereabouts = frontier.find(request(path).key).unwrap();
+        assert!(matches!(whereabouts, Some(Whereabouts::Queued { in_flight, .. }) if in_flight == expected), "{whereabouts:?}");
+    }
+    let notes = Notes { now_ms: 7, ..Notes::default() };
+    frontier.commit(vec![ending("a", Fate::Skipped { reason: "why".to_owned() })], &notes, &scope()).unwrap();
+    let story = Story { request: request("a"), end: StoryEnd::Skipped { reason: "why".to_owned() }, at_ms: 7 };
+    assert_eq!(frontier.find(request("a").key).unwrap(), Some(Whereabouts::Ended(story)));
+}
+
+fn a_dead_url_is_requeued_with_all_its_attempts_and_its_history(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    let now = Instant::now();
+    take(frontier, 2, now);
+    let mut tried = request("a");
+    tried.tries.attempts = 3;
+    tried.tries.keep(7, Cost::Attempt, "why");
+    let dead = |reason: &str| Fate::Dead { reason: reason.to_owned() };
+    let group = vec![Ending { request: Box::new(tried.clone()), fate: dead("one") }, ending("b", dead("other"))];
+    frontier.commit(group, &Notes::default(), &scope()).unwrap();
+    assert_eq!(frontier.requeue(Some("none")).unwrap().urls, 0);
+    assert_eq!(frontier.requeue(Some("one")).unwrap().urls, 1);
+    assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 0, dead: 1, skipped: 0, queued: 1 });
+    assert_eq!(frontier.ledger().dead_by_reason, [("other".to_owned(), 1)].into());
+    let again = frontier.take(&request("").url.origin(), 9, now).unwrap().requests;
+    tried.tries.attempts = 0;
+    assert_eq!(again, [tried]);
+    assert_eq!(frontier.dead(None, 9).unwrap(), [DeadLetter { url: request("b").url, reason: "other".to_owned() }]);
+}
+
+fn rejected(page: &str, ordinal: u32, reason: &str) -> RejectedItem {
+    let url = request(page).url;
+    let item = Item {
+        url: url.clone(),
+        item_type: "t".to_owned(),
+        id: ItemId::given("i").unwrap(),
+        payload: PayloadJson::parse("{}".to_owned()).unwrap(),
+    };
+    RejectedItem { page: url, fetched_at_ms: 1, version: 2, ordinal, item, reason: reason.to_owned() }
+}
+
+fn a_refused_item_is_kept_whole_and_sent_again_without_a_fetch(frontier: &mut dyn Frontier) {
+    frontier.seed(vec![request("a")]).unwrap();
+    take(frontier, 1, Instant::now());
+    let items = ItemCounts { parsed: 3, saved: 1, rejected: 2, collided: 0 };
+    let refused = vec![rejected("a", 0, "one"), rejected("a", 2, "two")];
+    let end = PageEnd { facts: PageFacts { items, ..PageFacts::default() }, rejected: refused.clone(), ..PageEnd::default() };
+    frontier.commit(vec![ending("a", Fate::Page(end))], &Notes::default(), &scope()).unwrap();
+    assert!(frontier.ledger().is_balanced());
+    assert_eq!(frontier.rejected(None, 9).unwrap(), refused);
+    let requeued = frontier.requeue(None).unwrap();
+    assert_eq!((requeued.urls, requeued.items), (0, 2));
+    assert_eq!((frontier.rejected(None, 9).unwrap(), frontier.to_send(None, 9).unwrap()), (vec![], refused.clone()));
+    assert_eq!(frontier.to_send(Some(refused[0].place()), 9).unwrap(), refused[1..]);
+    let resent = vec![
+        Resent { item: refused[0].clone(), answer: Ok(Stored { collided: false }) },
+        Resent { item: refused[1].clone(), answer: Err("three".to_owned()) },
+    ];
+    frontier.commit(vec![], &Notes { resent, ..Notes::default() }, &scope()).unwrap();
+    let expected = ItemCounts { parsed: 3, saved: 2, rejected: 1, collided: 0 };
+    assert_eq!((frontier.ledger().items, frontier.to_send(None, 9).unwrap()), (expected, vec![]));
+    assert_eq!(frontier.rejected(None, 9).unwrap(), [rejected("a", 2, "three")]);
+    assert_eq!(frontier.ledger().rejected_by_reason, [("three".to_owned(), 1)].into());
+    let Some(Whereabouts::Ended(Story { end: StoryEnd::Page(facts), .. })) = frontier.find(request("a").key).unwrap() else { panic!() };
+    assert_eq!(facts.items, expected);
 }
 
 fn a_redirect_to_itself_is_the_same_request_and_one_back_reopens_its_source(frontier: &mut dyn Frontier) {
     frontier.seed(vec![request("a")]).unwrap();
     let now = Instant::now();
     take(frontier, 1, now);
-    let redirected = |of: &str, to: &str, revisit| Ending {
-        key: request(of).key,
-        url: request(of).url,
-        fate: Fate::Redirected { target: Box::new(request(to)), revisit },
-    };
+    let redirected = |of: &str, to: &str, revisit| ending(of, Fate::Redirected { target: Box::new(request(to)), revisit });
     frontier.commit(vec![redirected("a", "a", true)], &Notes::default(), &scope()).unwrap();
     assert_eq!(take(frontier, 9, now), ["a"]);
     frontier.commit(vec![redirected("a", "b", false)], &Notes::default(), &scope()).unwrap();
@@ -110,13 +200,9 @@ fn nothing_is_queued_again_for_an_origin_that_was_given_up(frontier: &mut dyn Fr
     frontier.seed(vec![request("a"), request("b")]).unwrap();
     take(frontier, 2, Instant::now());
     frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
-    let again = |path: &str, fate| Ending { key: request(path).key, url: request(path).url, fate };
     let target = Box::new(request("a"));
-    let group = vec![
-        again("a", Fate::Redirected { target, revisit: true }),
-        again("b", Fate::Again { request: Box::new(request("b")), not_before: None }),
-    ];
-    assert_eq!(frontier.commit(group, &Notes::default(), &scope()).unwrap().dead.len(), 2);
+    let group = vec![ending("a", Fate::Redirected { target, revisit: true }), ending("b", Fate::Again { not_before: None })];
+    assert_eq!(frontier.commit(group, &Notes::default(), &scope()).unwrap().woken, []);
     assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 0, dead: 2, skipped: 0, queued: 0 });
 }
 
@@ -151,14 +237,22 @@ conformance! {
     a_retry_waits_for_its_time
     an_origin_given_up_takes_its_queue_and_its_future_along
     a_redirect_to_itself_is_the_same_request_and_one_back_reopens_its_source
+    what_was_never_sent_is_where_it_was
+    a_url_says_where_it_is
+    a_dead_url_is_requeued_with_all_its_attempts_and_its_history
+    a_refused_item_is_kept_whole_and_sent_again_without_a_fetch
     nothing_is_queued_again_for_an_origin_that_was_given_up
     another_parser_for_a_known_url_is_counted
+}
+
+fn opening(new: CrawlRecord, is_parser: &dyn Fn(&str) -> bool) -> Opening<'_> {
+    Opening { new, is_parser, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) }
 }
 
 /// Opens a frontier on disk, as a process does that finds one or makes one.
 fn open(path: &Path) -> Box<DiskFrontier> {
     let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
-    match DiskFrontier::open(path, new, &|_| true).unwrap() {
+    match DiskFrontier::open(path, opening(new, &|_| true)).unwrap() {
         Opened::Ready(frontier, _) => frontier,
         Opened::Complete(_) => panic!("complete"),
     }
@@ -166,7 +260,7 @@ fn open(path: &Path) -> Box<DiskFrontier> {
 
 fn record(path: &Path) -> CrawlRecord {
     let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
-    match DiskFrontier::open(path, new, &|_| true).unwrap() {
+    match DiskFrontier::open(path, opening(new, &|_| true)).unwrap() {
         Opened::Ready(_, record) | Opened::Complete(record) => record,
     }
 }
@@ -182,11 +276,11 @@ fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued()
     tried.tries.attempts = 2;
     tried.referrer = Some(Arc::new(request("a").url));
     let output = Some(OutputMark { file: "f".to_owned(), bytes: 7 });
-    let notes = Notes { versions: 9, output, sites: vec![Site::of(&request("").url)] };
+    let notes = Notes { versions: 9, output, sites: vec![Site::of(&request("").url)], ..Notes::default() };
     frontier.commit(vec![page("a", &["c"])], &notes, &scope()).unwrap();
     assert_eq!(take(&mut *frontier, 1, now), ["b"]);
-    let again = Fate::Again { request: Box::new(tried.clone()), not_before: Some(now + Duration::from_secs(3600)) };
-    let group = vec![Ending { key: tried.key, url: tried.url.clone(), fate: again }];
+    let again = Fate::Again { not_before: Some(now + Duration::from_secs(3600)) };
+    let group = vec![Ending { request: Box::new(tried.clone()), fate: again }];
     frontier.commit(group, &Notes::default(), &scope()).unwrap();
     assert_eq!(take(&mut *frontier, 9, now), ["c"]);
     let ledger = frontier.ledger().clone();
@@ -241,10 +335,10 @@ fn a_changed_spider_without_the_parsers_that_are_queued_is_refused_with_their_nu
     drop(frontier);
     let new = || CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(2), Some(SpiderHash::of(b"changed")));
     for _ in 0..2 {
-        let refused = DiskFrontier::open(folder.path(), new(), &|name| name != "page").err().unwrap();
+        let refused = DiskFrontier::open(folder.path(), opening(new(), &|name| name != "page")).err().unwrap();
         assert!(refused.to_string().contains("2 for page"), "{refused}");
     }
-    assert!(DiskFrontier::open(folder.path(), new(), &|name| name == "page").is_ok());
+    assert!(DiskFrontier::open(folder.path(), opening(new(), &|name| name == "page")).is_ok());
 }
 
 proptest! {
@@ -274,8 +368,7 @@ proptest! {
             let Some(path) = in_flight.pop_front() else { continue };
             let node: usize = path.parse().unwrap();
             if fate == 0 && failed.insert(node) {
-                let fate = Fate::Again { request: Box::new(request(&path)), not_before: None };
-                frontier.commit(vec![Ending { key: request(&path).key, url: request(&path).url, fate }], &Notes::default(), &scope()).unwrap();
+                frontier.commit(vec![ending(&path, Fate::Again { not_before: None })], &Notes::default(), &scope()).unwrap();
             } else {
                 fetched.push(node);
                 let links: Vec<String> = graph[node].iter().map(ToString::to_string).collect();

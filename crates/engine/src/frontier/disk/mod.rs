@@ -1,22 +1,27 @@
 //! A storage on disk (fjall, a log-structured store): what is committed survives any kill of the process.
 //!
-//! Five keyspaces, written together in one atomic batch a group: `urls` (key to state), `due` and `later` (the queues, in the order they
-//! are handed out), `origins` (origin to number, and why it was given up), `crawl` (one record: identity and counters).
+//! Keyspaces, written together in one atomic batch a group: `known` (every URL's key: its parser's hash, and where it is or was queued),
+//! `due` and `later` (the queues, in the order they are handed out), `done` and `dead` (what became of a URL: its story), `rejected` and
+//! `send` (items that were refused, and those of them to be sent again), `origins`, and `crawl` (one record: identity and counters).
 //!
+//! **Invariant.** A known URL is in exactly one of `due`, `later`, `done`, `dead`; in a queue it is at the place that `known` names.
 //! **Invariant.** What is in flight is known to this process only: on disk it is queued until the group that ends it.
-//! **Invariant.** A request that is queued is in exactly one of `due` and `later`, under the number of its origin.
 //!
-//! A kill loses nothing that was committed. A power failure may lose the last second, as the log is synced to disk once a second; what is
-//! lost then is fetched again.
+//! A kill loses nothing that was committed. A power failure may lose what was not synced ([`Opening::sync`]); what is lost then is fetched
+//! again.
 
+mod clock;
+mod group;
 mod known;
+mod origins;
 mod queue_key;
 mod record;
 mod sync;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use model::{DedupKey, Origin};
@@ -25,12 +30,16 @@ use tokio::time::Instant;
 pub(super) use record::FORMAT;
 pub use record::{CrawlRecord, OutputMark};
 
-use super::storage::{Known, State, Storage};
-use super::{FrontierError, Notes, StoredFrontier, Taken};
+use super::storage::{ItemPlace, Storage};
+use super::{DeadLetter, FrontierError, Notes, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::Ledger;
 use crate::request::Request;
+use clock::Clock;
+use group::{Change, OpenGroup};
 use known::KnownKeys;
+use origins::Origins;
 use queue_key::QueueKey;
+use record::KnownUrl;
 use sync::Syncer;
 
 /// A frontier on disk.
@@ -39,65 +48,24 @@ pub type DiskFrontier = StoredFrontier<DiskStorage>;
 /// Bytes of blocks that are kept in memory.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Bytes of one keyspace that are written and not yet in a file of their own; five keyspaces share this bound each.
+/// Bytes of one keyspace that are written and not yet in a file of their own.
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The key of the one record in `crawl`.
 const RECORD: &str = "record";
 
-/// See the module.
-pub struct DiskStorage {
-    database: Database,
-    urls: Keyspace,
-    due: Keyspace,
-    later: Keyspace,
-    origins: Keyspace,
-    crawl: Keyspace,
-    record: CrawlRecord,
-    batch: OwnedWriteBatch,
-    known: KnownKeys,
-    by_origin: HashMap<Origin, OriginQueue>,
-    in_flight: HashMap<DedupKey, QueueKey>,
-    taken: HashSet<QueueKey>,
-    clock: Clock,
-    syncer: Syncer,
-}
-
-/// Where an origin's queue is, and how far it has been handed out.
-#[derive(Debug)]
-struct OriginQueue {
-    number: u32,
-    /// Everything in `due` up to here is in flight or gone.
-    cursor: Option<QueueKey>,
-}
-
-/// Wall-clock times on disk, monotonic ones in the process.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    start: Instant,
-    start_millis: u64,
-}
-
-impl Clock {
-    fn now() -> Clock {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { start: Instant::now(), start_millis: since.as_millis() as u64 }
-    }
-
-    /// Whole milliseconds up to this time.
-    fn millis_by(self, time: Instant) -> u64 {
-        self.start_millis + time.saturating_duration_since(self.start).as_millis() as u64
-    }
-
-    /// The first whole millisecond that is not before this time.
-    fn millis_from(self, time: Instant) -> u64 {
-        self.start_millis + time.saturating_duration_since(self.start).as_nanos().div_ceil(1_000_000) as u64
-    }
-
-    /// The time, or the start for one that has passed.
-    fn to_instant(self, millis: u64) -> Instant {
-        self.start + Duration::from_millis(millis.saturating_sub(self.start_millis))
-    }
+/// What becomes of what is there when a frontier is opened.
+pub struct Opening<'o> {
+    /// The record of the crawl if it begins here.
+    pub new: CrawlRecord,
+    /// Asked for the parsers of what is queued when the spider has changed.
+    pub is_parser: &'o dyn Fn(&str) -> bool,
+    /// Requests that were being parsed when a process ended, each with the epoch of that process.
+    pub parsing: Vec<(DedupKey, u64)>,
+    /// Whether to queue again what is done.
+    pub rescan: bool,
+    /// What a power failure may cost: the log is synced to disk this often; zero: with every commit.
+    pub sync: Duration,
 }
 
 /// What an empty or existing folder holds.
@@ -108,92 +76,175 @@ pub enum Opened {
     Complete(CrawlRecord),
 }
 
-impl DiskFrontier {
-    /// Opens the frontier of a crawl, or makes one from `new` in an empty folder. A frontier that goes on does so as the next epoch of its
-    /// run. The caller holds the lock of the state directory. `is_parser` is asked for the parsers of what is queued when the spider has
-    /// changed.
-    ///
-    /// # Errors
-    /// When the folder cannot be written, is damaged, or is in a format of another version or of another crawl; when the changed spider
-    /// lacks parsers.
-    pub fn open(path: &Path, new: CrawlRecord, is_parser: &dyn Fn(&str) -> bool) -> Result<Opened, FrontierError> {
-        let database = Database::builder(path).cache_size(CACHE_BYTES).open().map_err(failed)?;
+/// The keyspaces; see the module.
+#[derive(Clone)]
+struct Spaces {
+    known: Keyspace,
+    due: Keyspace,
+    later: Keyspace,
+    done: Keyspace,
+    dead: Keyspace,
+    rejected: Keyspace,
+    send: Keyspace,
+    origins: Keyspace,
+    crawl: Keyspace,
+}
+
+/// See the module.
+pub struct DiskStorage {
+    database: Database,
+    spaces: Spaces,
+    record: CrawlRecord,
+    batch: OwnedWriteBatch,
+    group: OpenGroup,
+    known: KnownKeys,
+    origins: Origins,
+    in_flight: HashMap<DedupKey, QueueKey>,
+    taken: HashSet<QueueKey>,
+    clock: Clock,
+    syncer: Syncer,
+}
+
+impl Spaces {
+    fn open(database: &Database) -> Result<Spaces, FrontierError> {
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let keyspace = |name: &str| database.keyspace(name, options).map_err(failed);
-        let (urls, due, later) = (keyspace("urls")?, keyspace("due")?, keyspace("later")?);
-        let (origins, crawl) = (keyspace("origins")?, keyspace("crawl")?);
-        let record = match crawl.get(RECORD).map_err(failed)? {
-            None => new,
-            Some(bytes) => {
-                let old = CrawlRecord::decode(&bytes)?;
-                if old.crawl != new.crawl {
-                    return Err(FrontierError::OtherCrawl { found: old.crawl, wanted: new.crawl });
-                }
-                if old.complete {
-                    return Ok(Opened::Complete(old));
-                }
-                if old.spider != new.spider {
-                    check_parsers(&[&due, &later], is_parser)?;
-                }
-                CrawlRecord { epoch: old.epoch + 1, spider: new.spider, ..old }
-            }
-        };
-        let Origins { by_origin, given_up } = Origins::read(&origins)?;
-        let ledger = record.ledger.clone();
-        let storage = DiskStorage {
-            known: KnownKeys::load(&urls)?,
-            batch: database.batch(),
-            syncer: Syncer::start(database.clone()).map_err(|error| FrontierError::Store(error.to_string()))?,
-            record: record.clone(),
-            in_flight: HashMap::new(),
-            taken: HashSet::new(),
-            clock: Clock::now(),
-            database,
-            urls,
-            due,
-            later,
-            origins,
-            crawl,
-            by_origin,
-        };
-        let mut frontier = StoredFrontier::new(storage, ledger, given_up);
-        // The new epoch is durable before anybody hears of it.
-        frontier.storage_mut().write_record(PersistMode::SyncAll)?;
-        Ok(Opened::Ready(Box::new(frontier), record))
+        let space = |name: &str| database.keyspace(name, options).map_err(failed);
+        Ok(Spaces {
+            known: space("known")?,
+            due: space("due")?,
+            later: space("later")?,
+            done: space("done")?,
+            dead: space("dead")?,
+            rejected: space("rejected")?,
+            send: space("send")?,
+            origins: space("origins")?,
+            crawl: space("crawl")?,
+        })
+    }
+
+    /// The crawl's record, if one was written.
+    fn record(&self) -> Result<Option<CrawlRecord>, FrontierError> {
+        self.crawl.get(RECORD).map_err(failed)?.map(|bytes| CrawlRecord::decode(&bytes)).transpose()
+    }
+
+    /// The queue a key belongs to.
+    fn queue(&self, place: QueueKey) -> &Keyspace {
+        if place.is_later() { &self.later } else { &self.due }
+    }
+
+    /// The request at a place of a queue.
+    fn queued(&self, place: QueueKey) -> Result<Option<Request>, FrontierError> {
+        self.queue(place).get(place.as_bytes()).map_err(failed)?.map(|bytes| record::decode_request(&bytes)).transpose()
     }
 }
 
 impl DiskFrontier {
+    /// Opens the frontier of a crawl, or makes one in an empty folder. A frontier that goes on does so as the next epoch of its run. The
+    /// caller holds the lock of the state directory.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, is damaged, or is in a format of another version or of another crawl; when the changed spider
+    /// lacks parsers.
+    pub fn open(path: &Path, opening: Opening<'_>) -> Result<Opened, FrontierError> {
+        let Opening { new, is_parser, parsing, rescan, sync } = opening;
+        let database = open_database(path)?;
+        let spaces = Spaces::open(&database)?;
+        let mut lost = Vec::new();
+        let mut record = match spaces.record()? {
+            None => new,
+            Some(old) if old.crawl != new.crawl => return Err(FrontierError::OtherCrawl { found: old.crawl, wanted: new.crawl }),
+            Some(old) if old.complete => return Ok(Opened::Complete(old)),
+            Some(old) => {
+                if old.spider != new.spider {
+                    check_parsers(&[&spaces.due, &spaces.later], is_parser)?;
+                }
+                lost.extend(parsing.into_iter().filter(|(_, epoch)| *epoch == old.epoch).map(|(key, _)| key));
+                CrawlRecord { epoch: old.epoch + 1, spider: new.spider, rescanning: old.rescanning || rescan, ..old }
+            }
+        };
+        let known = KnownKeys::load(&spaces.known)?;
+        let mut frontier = DiskFrontier::over(database, spaces, record.clone(), known, sync)?;
+        let now_ms = frontier.storage().clock.millis_by(Instant::now());
+        frontier.blame(&lost, now_ms)?;
+        // The new epoch is durable before anybody hears of it, in one group with the losses that the last one ended with.
+        frontier.apply_synced()?;
+        if record.rescanning {
+            frontier.rescan()?;
+            frontier.storage_mut().record.rescanning = false;
+            frontier.apply_synced()?;
+        }
+        record.clone_from(&frontier.storage().record);
+        Ok(Opened::Ready(Box::new(frontier), record))
+    }
+
+    /// Opens the frontier that is in a folder, to look at it or to requeue: its epoch stays, and nothing is in flight.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn inspect(path: &Path) -> Result<(DiskFrontier, CrawlRecord), FrontierError> {
+        let missing = || FrontierError::Missing(path.parent().unwrap_or(path).display().to_string());
+        if !path.is_dir() {
+            return Err(missing());
+        }
+        let database = open_database(path)?;
+        let spaces = Spaces::open(&database)?;
+        let record = spaces.record()?.ok_or_else(missing)?;
+        let frontier = DiskFrontier::over(database, spaces, record.clone(), KnownKeys::on_disk(), Duration::ZERO)?;
+        Ok((frontier, record))
+    }
+
     /// The record of a folder, if there is one that can be read.
     pub fn peek(path: &Path) -> Option<CrawlRecord> {
         if !path.is_dir() {
             return None;
         }
-        let database = Database::builder(path).open().ok()?;
-        let crawl = database.keyspace("crawl", KeyspaceCreateOptions::default).ok()?;
-        CrawlRecord::decode(&crawl.get(RECORD).ok()??).ok()
+        Spaces::open(&open_database(path).ok()?).ok()?.record().ok()?
+    }
+
+    fn over(
+        database: Database,
+        spaces: Spaces,
+        record: CrawlRecord,
+        known: KnownKeys,
+        sync: Duration,
+    ) -> Result<DiskFrontier, FrontierError> {
+        let ledger = record.ledger.clone();
+        let storage = DiskStorage {
+            batch: database.batch(),
+            group: OpenGroup::default(),
+            known,
+            origins: Origins::read(&spaces.origins)?,
+            in_flight: HashMap::new(),
+            taken: HashSet::new(),
+            clock: Clock::begin(record.at_ms),
+            syncer: Syncer::start(database.clone(), sync).map_err(|error| FrontierError::Store(error.to_string()))?,
+            record,
+            database,
+            spaces,
+        };
+        Ok(StoredFrontier::new(storage, ledger))
+    }
+
+    /// Applies the open group and waits until it is on the disk.
+    fn apply_synced(&mut self) -> Result<(), FrontierError> {
+        let ledger = super::Frontier::ledger(self).clone();
+        let storage = self.storage_mut();
+        storage.record.ledger = ledger;
+        storage.write(PersistMode::SyncAll)
     }
 }
 
 impl DiskStorage {
-    fn write_record(&mut self, durability: PersistMode) -> Result<(), FrontierError> {
-        self.batch.insert(&self.crawl, RECORD, self.record.encode());
-        let batch = std::mem::replace(&mut self.batch, self.database.batch());
+    /// Writes the open group with the record.
+    fn write(&mut self, durability: PersistMode) -> Result<(), FrontierError> {
+        let mut batch = std::mem::replace(&mut self.batch, self.database.batch());
+        let entered = self.group.write(&mut batch, &self.spaces);
+        self.origins.write(&mut batch, &self.spaces.origins);
+        batch.insert(&self.spaces.crawl, RECORD, self.record.encode());
         batch.durability(Some(durability)).commit().map_err(failed)?;
-        self.known.keep_open();
+        // A key is known from memory only now.
+        entered.into_iter().for_each(|(key, parser)| self.known.keep(key, parser));
         Ok(())
-    }
-
-    /// The number of an origin; a new one gets the next.
-    fn number(&mut self, origin: &Origin) -> u32 {
-        if let Some(queue) = self.by_origin.get(origin) {
-            return queue.number;
-        }
-        let number = self.record.next_origin;
-        self.record.next_origin += 1;
-        self.by_origin.insert(origin.clone(), OriginQueue { number, cursor: None });
-        self.batch.insert(&self.origins, origin.as_str(), record::encode_origin(number, ""));
-        number
     }
 
     /// The first requests of a range that are not in flight, up to `most`, and whether there are more.
@@ -221,7 +272,7 @@ impl DiskStorage {
 
     /// The time of the first request put aside that is not in flight.
     fn next_later(&self, number: u32) -> Result<Option<Instant>, FrontierError> {
-        for entry in self.later.range(QueueKey::first_of(number).as_bytes()..QueueKey::end_of(number).as_bytes()) {
+        for entry in self.spaces.later.range(QueueKey::first_of(number).as_bytes()..QueueKey::end_of(number).as_bytes()) {
             let key = QueueKey::from_bytes(&entry.key().map_err(failed)?)?;
             if !self.taken.contains(&key) {
                 return Ok(Some(self.clock.to_instant(key.millis())));
@@ -238,136 +289,283 @@ impl DiskStorage {
         }
     }
 
-    fn is_queued(&self, number: u32) -> Result<bool, FrontierError> {
-        for keyspace in [&self.due, &self.later] {
-            if let Some(entry) = keyspace.range(QueueKey::first_of(number).as_bytes()..QueueKey::end_of(number).as_bytes()).next() {
-                entry.key().map_err(failed)?;
-                return Ok(true);
-            }
+    /// One that is queued before what was handed out last is found again.
+    fn look_back(&mut self, origin: &str, place: QueueKey) {
+        if let Some(queue) = self.origins.queue_mut(origin)
+            && !place.is_later()
+            && queue.cursor.is_some_and(|cursor| place <= cursor)
+        {
+            queue.cursor = None;
         }
-        Ok(false)
     }
 }
 
 impl Storage for DiskStorage {
-    fn known(&self, key: DedupKey) -> Result<Option<Known>, FrontierError> {
-        let known = self.known.get(&self.urls, key)?;
-        let in_flight = self.in_flight.contains_key(&key);
-        Ok(known.map(|known| if in_flight { Known { state: State::InFlight, ..known } } else { known }))
-    }
-
-    fn set(&mut self, key: DedupKey, known: Known) {
-        self.batch.insert(&self.urls, key.to_bytes(), record::encode_known(known));
-        self.known.set(key, known);
-    }
-
-    fn queue(&mut self, origin: &Origin, request: Request, not_before: Option<Instant>) {
-        let number = self.number(origin);
-        self.record.next_sequence += 1;
-        let (keyspace, key) = match not_before {
-            None => (&self.due, QueueKey::due(number, request.priority, self.record.next_sequence)),
-            Some(time) => (&self.later, QueueKey::later(number, self.clock.millis_from(time), self.record.next_sequence)),
-        };
-        self.batch.insert(keyspace, key.as_bytes(), record::encode_request(&request));
-        let queue = self.by_origin.get_mut(origin).expect("it has a number");
-        // One of a higher priority goes before what was handed out last.
-        if not_before.is_none() && queue.cursor.is_some_and(|cursor| key < cursor) {
-            queue.cursor = None;
+    fn parser_of(&self, key: DedupKey) -> Result<Option<u32>, FrontierError> {
+        match self.group.get(key).and_then(|row| row.known) {
+            Some(url) => Ok(Some(url.parser)),
+            None => self.known.parser_of(&self.spaces.known, key),
         }
     }
 
-    fn unqueue(&mut self, key: DedupKey) {
-        let place = self.in_flight.remove(&key).expect("what is in flight has its place in a queue");
+    fn is_in_flight(&self, key: DedupKey) -> bool {
+        self.in_flight.contains_key(&key)
+    }
+
+    fn queue(&mut self, request: &Request, parser: u32, not_before: Option<Instant>) {
+        let origin = request.url.origin_str();
+        let queue = self.origins.change(origin, &mut self.record.next_origin);
+        queue.record.queued += 1;
+        let number = queue.record.number;
+        self.record.next_sequence += 1;
+        let place = match not_before {
+            None => QueueKey::due(number, request.priority, self.record.next_sequence),
+            Some(time) => QueueKey::later(number, self.clock.millis_from(time), self.record.next_sequence),
+        };
+        self.batch.insert(self.spaces.queue(place), place.as_bytes(), record::encode_request(request));
+        self.group.row(request.key).known = Some(KnownUrl { parser, place });
+        self.look_back(origin, place);
+    }
+
+    fn unqueue(&mut self, request: &Request) {
+        let place = self.in_flight.remove(&request.key).expect("what is in flight has its place in a queue");
         self.taken.remove(&place);
-        let keyspace = if place.is_later() { &self.later } else { &self.due };
-        self.batch.remove(keyspace, place.as_bytes());
+        self.batch.remove(self.spaces.queue(place), place.as_bytes());
+        self.origins.change(request.url.origin_str(), &mut self.record.next_origin).record.queued -= 1;
+    }
+
+    fn put_back(&mut self, request: &Request) {
+        let place = self.in_flight.remove(&request.key).expect("what is in flight has its place in a queue");
+        self.taken.remove(&place);
+        self.look_back(request.url.origin_str(), place);
+    }
+
+    fn end(&mut self, story: Story) {
+        let row = self.group.row(story.request.key);
+        let bytes = Change::Put(record::encode_story(&story));
+        match story.end {
+            StoryEnd::Page(_) | StoryEnd::Redirected { .. } | StoryEnd::Skipped { .. } => row.done = bytes,
+            StoryEnd::Dead { .. } => row.dead = bytes,
+        }
+    }
+
+    fn reopen(&mut self, key: DedupKey) -> Result<Option<Story>, FrontierError> {
+        let story = match self.group.get(key).map(|row| &row.done) {
+            Some(Change::Put(bytes)) => Some(record::decode_story(bytes)?),
+            Some(Change::Remove) => None,
+            Some(Change::Nothing) | None => story(&self.spaces.done, key)?,
+        };
+        if story.is_some() {
+            self.group.row(key).done = Change::Remove;
+        }
+        Ok(story)
+    }
+
+    fn reject(&mut self, item: RejectedItem) {
+        self.group.set_rejected(item.place(), Some(item));
+    }
+
+    fn take_rejected(&mut self, page: DedupKey) -> Result<Vec<RejectedItem>, FrontierError> {
+        let mut found = BTreeMap::new();
+        for entry in self.spaces.rejected.prefix(page.to_bytes()) {
+            let item: RejectedItem = record::decode(&entry.value().map_err(failed)?)?;
+            found.insert(item.place(), Some(item));
+        }
+        found.extend(self.group.rejected_of(page));
+        found.keys().for_each(|place| self.group.set_rejected(*place, None));
+        let mut items: Vec<RejectedItem> = found.into_values().flatten().collect();
+        for entry in self.spaces.send.prefix(page.to_bytes()) {
+            let item: RejectedItem = record::decode(&entry.value().map_err(failed)?)?;
+            self.batch.remove(&self.spaces.send, record::encode_place(item.place()));
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    fn count_page(&mut self, origin: &str) {
+        self.origins.change(origin, &mut self.record.next_origin).record.pages += 1;
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {
-        let Some(OriginQueue { number, cursor }) = self.by_origin.get(origin) else { return Ok(Taken::default()) };
-        let (number, from) = (*number, cursor.unwrap_or(QueueKey::first_of(*number)));
+        let Some(queue) = self.origins.get(origin.as_str()) else { return Ok(Taken::default()) };
+        let number = queue.record.number;
+        let from = queue.cursor.unwrap_or(QueueKey::first_of(number));
         let mut requests = Vec::new();
         let ripe = QueueKey::later(number, self.clock.millis_by(now) + 1, 0);
-        let (found, more_ripe) = self.read(&self.later, &QueueKey::first_of(number), &ripe, most)?;
+        let (found, more_ripe) = self.read(&self.spaces.later, &QueueKey::first_of(number), &ripe, most)?;
         self.hand_out(found, &mut requests);
-        let (found, more_due) = self.read(&self.due, &from, &QueueKey::end_of(number), most - requests.len())?;
+        let (found, more_due) = self.read(&self.spaces.due, &from, &QueueKey::end_of(number), most - requests.len())?;
         if let Some((last, _)) = found.last() {
-            self.by_origin.get_mut(origin).expect("looked up above").cursor = Some(*last);
+            self.origins.queue_mut(origin.as_str()).expect("looked up above").cursor = Some(*last);
         }
         self.hand_out(found, &mut requests);
         let later = if more_ripe { None } else { self.next_later(number)? };
         Ok(Taken { requests, more: more_due || more_ripe, later })
     }
 
-    fn drain(&mut self, origin: &Origin) -> Result<Vec<Request>, FrontierError> {
-        let Some(OriginQueue { number, .. }) = self.by_origin.get(origin) else { return Ok(Vec::new()) };
-        let (from, to) = (QueueKey::first_of(*number), QueueKey::end_of(*number));
-        let mut all = Vec::new();
-        for keyspace in [self.due.clone(), self.later.clone()] {
-            let (found, _) = self.read(&keyspace, &from, &to, usize::MAX)?;
-            for (key, request) in found {
-                self.batch.remove(&keyspace, key.as_bytes());
-                all.push(request);
-            }
+    fn take_one(&mut self, key: DedupKey) -> Result<Option<Request>, FrontierError> {
+        if self.is_in_flight(key) {
+            return Ok(None);
         }
-        Ok(all)
+        let Some(KnownUrl { place, .. }) = known::read(&self.spaces.known, key)? else { return Ok(None) };
+        // A request that has ended is not where it was.
+        let Some(request) = self.spaces.queued(place)?.filter(|request| request.key == key) else { return Ok(None) };
+        self.in_flight.insert(key, place);
+        self.taken.insert(place);
+        Ok(Some(request))
     }
 
-    fn give_up(&mut self, origin: &Origin, reason: &str) {
-        let number = self.number(origin);
-        self.batch.insert(&self.origins, origin.as_str(), record::encode_origin(number, reason));
+    fn give_up(&mut self, origin: &Origin, reason: Option<&str>) -> u64 {
+        let queue = self.origins.change(origin.as_str(), &mut self.record.next_origin);
+        queue.record.given_up = reason.map(str::to_owned);
+        queue.cursor = None;
+        queue.record.queued
     }
 
-    fn origins(&self) -> Result<Vec<Origin>, FrontierError> {
-        let mut queued = Vec::new();
-        for (origin, queue) in &self.by_origin {
-            if self.is_queued(queue.number)? {
-                queued.push(origin.clone());
+    fn given_up(&self, origin: &str) -> Option<&str> {
+        self.origins.get(origin)?.record.given_up.as_deref()
+    }
+
+    fn all_given_up(&self, reason: Option<&str>) -> Vec<Origin> {
+        let is_meant = |why: &Option<String>| why.as_deref().is_some_and(|why| reason.is_none_or(|reason| reason == why));
+        self.origins.iter().filter(|(_, record)| is_meant(&record.given_up)).map(|(origin, _)| origin.clone()).collect()
+    }
+
+    fn origins(&self) -> Vec<Origin> {
+        let waits = self.origins.iter().filter(|(_, record)| record.queued > 0 && record.given_up.is_none());
+        waits.map(|(origin, _)| origin.clone()).collect()
+    }
+
+    fn find(&self, key: DedupKey) -> Result<Option<Whereabouts>, FrontierError> {
+        let Some(KnownUrl { place, .. }) = known::read(&self.spaces.known, key)? else { return Ok(None) };
+        for keyspace in [&self.spaces.done, &self.spaces.dead] {
+            if let Some(story) = story(keyspace, key)? {
+                return Ok(Some(Whereabouts::Ended(story)));
             }
         }
-        Ok(queued)
+        let request = self.spaces.queued(place)?.ok_or_else(|| damaged("a known URL is neither queued nor ended: run `engine check`"))?;
+        Ok(Some(Whereabouts::Queued {
+            given_up: self.given_up(request.url.origin_str()).map(str::to_owned),
+            in_flight: self.is_in_flight(key),
+            not_before_ms: place.is_later().then(|| place.millis()),
+            request,
+        }))
+    }
+
+    fn done(&self, after: Option<DedupKey>, most: usize) -> Result<Vec<Story>, FrontierError> {
+        stories(&self.spaces.done, after, most, &|_| true)
+    }
+
+    fn dead(&self, reason: Option<&str>, after: Option<DedupKey>, most: usize) -> Result<Vec<Story>, FrontierError> {
+        let is_meant = |story: &Story| matches!(&story.end, StoryEnd::Dead { reason: why } if reason.is_none_or(|reason| reason == why));
+        stories(&self.spaces.dead, after, most, &is_meant)
+    }
+
+    fn dead_with_origin(&self, reason: Option<&str>, most: usize) -> Result<Vec<DeadLetter>, FrontierError> {
+        let mut letters = Vec::new();
+        for origin in self.all_given_up(reason) {
+            let Some(queue) = self.origins.get(origin.as_str()) else { continue };
+            let (from, to) = (QueueKey::first_of(queue.record.number), QueueKey::end_of(queue.record.number));
+            for entry in
+                self.spaces.due.range(from.as_bytes()..to.as_bytes()).chain(self.spaces.later.range(from.as_bytes()..to.as_bytes()))
+            {
+                if letters.len() == most {
+                    return Ok(letters);
+                }
+                let request = record::decode_request(&entry.value().map_err(failed)?)?;
+                letters.push(DeadLetter { url: request.url, reason: queue.record.given_up.clone().unwrap_or_default() });
+            }
+        }
+        Ok(letters)
+    }
+
+    fn revive(&mut self, key: DedupKey) {
+        self.group.row(key).dead = Change::Remove;
+    }
+
+    fn rejected(&self, reason: Option<&str>, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
+        items(&self.spaces.rejected, after, most, &|item| reason.is_none_or(|reason| reason == item.reason))
+    }
+
+    fn send_again(&mut self, item: RejectedItem) {
+        self.group.set_rejected(item.place(), None);
+        self.batch.insert(&self.spaces.send, record::encode_place(item.place()), record::encode(&item));
+    }
+
+    fn to_send(&self, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
+        items(&self.spaces.send, after, most, &|_| true)
+    }
+
+    fn sent(&mut self, place: ItemPlace) {
+        self.batch.remove(&self.spaces.send, record::encode_place(place));
     }
 
     fn apply(&mut self, ledger: &Ledger, notes: &Notes) -> Result<(), FrontierError> {
         self.record.ledger = ledger.clone();
         self.record.note(notes);
-        self.write_record(PersistMode::Buffer)?;
+        self.write(self.syncer.durability())?;
         self.syncer.wake();
         Ok(())
     }
 
-    fn begin_output(&mut self, output: Option<OutputMark>) -> Result<(), FrontierError> {
+    fn begin_output(&mut self, output: Option<super::OutputMark>) -> Result<(), FrontierError> {
         self.record.output = output;
-        self.write_record(PersistMode::SyncAll)
+        self.write(PersistMode::SyncAll)
     }
 
-    fn complete(&mut self) -> Result<(), FrontierError> {
-        self.record.complete = true;
-        self.write_record(PersistMode::SyncAll)
+    fn set_complete(&mut self, complete: bool) -> Result<(), FrontierError> {
+        self.record.complete = complete;
+        self.write(PersistMode::SyncAll)
     }
 }
 
-/// What the keyspace of that name says.
-#[derive(Default)]
-struct Origins {
-    by_origin: HashMap<Origin, OriginQueue>,
-    given_up: HashMap<Origin, String>,
+fn story(keyspace: &Keyspace, key: DedupKey) -> Result<Option<Story>, FrontierError> {
+    keyspace.get(key.to_bytes()).map_err(failed)?.map(|bytes| record::decode_story(&bytes)).transpose()
 }
 
-impl Origins {
-    fn read(keyspace: &Keyspace) -> Result<Origins, FrontierError> {
-        let mut origins = Origins::default();
-        for entry in keyspace.iter() {
-            let (name, value) = entry.into_inner().map_err(failed)?;
-            let origin = Origin::from(String::from_utf8_lossy(&name).into_owned());
-            let (number, reason) = record::decode_origin(&value)?;
-            origins.by_origin.insert(origin.clone(), OriginQueue { number, cursor: None });
-            if !reason.is_empty() {
-                origins.given_up.insert(origin, reason);
-            }
+/// The first stories after a key that are meant.
+fn stories(
+    keyspace: &Keyspace,
+    after: Option<DedupKey>,
+    most: usize,
+    is_meant: &dyn Fn(&Story) -> bool,
+) -> Result<Vec<Story>, FrontierError> {
+    let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.to_bytes()));
+    collect(keyspace.range((from, Bound::Unbounded)), most, &record::decode_story, is_meant)
+}
+
+/// The first refused items after a place that are meant.
+fn items(
+    keyspace: &Keyspace,
+    after: Option<ItemPlace>,
+    most: usize,
+    is_meant: &dyn Fn(&RejectedItem) -> bool,
+) -> Result<Vec<RejectedItem>, FrontierError> {
+    let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(record::encode_place(after)));
+    collect(keyspace.range((from, Bound::Unbounded)), most, &record::decode, is_meant)
+}
+
+fn collect<T>(
+    entries: fjall::Iter,
+    most: usize,
+    decode: &dyn Fn(&[u8]) -> Result<T, FrontierError>,
+    is_meant: &dyn Fn(&T) -> bool,
+) -> Result<Vec<T>, FrontierError> {
+    let mut found = Vec::new();
+    for entry in entries {
+        if found.len() == most {
+            break;
         }
-        Ok(origins)
+        let value = decode(&entry.value().map_err(failed)?)?;
+        if is_meant(&value) {
+            found.push(value);
+        }
     }
+    Ok(found)
+}
+
+fn open_database(path: &Path) -> Result<Database, FrontierError> {
+    Database::builder(path).cache_size(CACHE_BYTES).open().map_err(failed)
 }
 
 fn check_parsers(queues: &[&Keyspace], is_parser: &dyn Fn(&str) -> bool) -> Result<(), FrontierError> {

@@ -4,17 +4,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::{CrawlName, CrawlUrl, DedupKey, ParserRef, RunId, SpiderHash};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::damaged;
-use crate::frontier::storage::{Known, State};
-use crate::frontier::{FrontierError, Notes};
+use super::queue_key::QueueKey;
+use crate::frontier::{FrontierError, ItemPlace, Notes, Story, StoryEnd};
 use crate::ledger::Ledger;
-use crate::request::{RedirectChain, Request, Tries};
+use crate::request::{RedirectChain, Request, Tries, Try};
 use crate::scope::Site;
 
 /// Version of the format that this program writes. Others are refused by name.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Identity and counters of a crawl, rewritten with every group.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +40,12 @@ pub struct CrawlRecord {
     pub output: Option<OutputMark>,
     /// Sites that seeds redirected to.
     pub sites: Vec<Site>,
+    /// What is done is being queued again; nothing else happens until that is finished.
+    #[serde(default)]
+    pub rescanning: bool,
+    /// The time of the last commit, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub at_ms: u64,
     pub(super) next_origin: u32,
     pub(super) next_sequence: u64,
 }
@@ -66,6 +73,8 @@ impl CrawlRecord {
             versions: 0,
             output: None,
             sites: Vec::new(),
+            rescanning: false,
+            at_ms: 0,
             next_origin: 0,
             next_sequence: 0,
         }
@@ -78,6 +87,7 @@ impl CrawlRecord {
 
     pub(super) fn note(&mut self, notes: &Notes) {
         self.versions = self.versions.max(notes.versions);
+        self.at_ms = self.at_ms.max(notes.now_ms);
         if let Some(output) = &notes.output {
             self.output = Some(output.clone());
         }
@@ -125,78 +135,155 @@ struct StoredRequest<'r> {
     losses: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     losses_alone: u32,
+    #[serde(default, skip_serializing_if = "<[Try]>::is_empty")]
+    history: Cow<'r, [Try]>,
+}
+
+/// A story as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredStory<'r> {
+    request: StoredRequest<'r>,
+    end: Cow<'r, StoryEnd>,
+    at_ms: u64,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
 }
 
+impl<'r> From<&'r Request> for StoredRequest<'r> {
+    fn from(request: &'r Request) -> StoredRequest<'r> {
+        let Tries { attempts, losses, losses_alone, last: _, history } = &request.tries;
+        StoredRequest {
+            url: Cow::Borrowed(&request.url),
+            key: request.key,
+            parser: Cow::Borrowed(&request.parser),
+            depth: request.depth,
+            priority: request.priority,
+            referrer: request.referrer.as_deref().map(Cow::Borrowed),
+            chain: request.chain.as_deref().map(Cow::Borrowed),
+            attempts: *attempts,
+            losses: *losses,
+            losses_alone: *losses_alone,
+            history: Cow::Borrowed(history),
+        }
+    }
+}
+
+impl From<StoredRequest<'_>> for Request {
+    fn from(stored: StoredRequest<'_>) -> Request {
+        let StoredRequest { attempts, losses, losses_alone, history, .. } = stored;
+        Request {
+            key: stored.key,
+            url: stored.url.into_owned(),
+            parser: Arc::new(stored.parser.into_owned()),
+            depth: stored.depth,
+            priority: stored.priority,
+            referrer: stored.referrer.map(|referrer| Arc::new(referrer.into_owned())),
+            chain: stored.chain.map(|chain| Box::new(chain.into_owned())),
+            tries: Tries { attempts, losses, losses_alone, last: None, history: history.into_owned() },
+        }
+    }
+}
+
 pub(super) fn encode_request(request: &Request) -> Vec<u8> {
-    let Tries { attempts, losses, losses_alone, last: _ } = request.tries;
-    let stored = StoredRequest {
-        url: Cow::Borrowed(&request.url),
-        key: request.key,
-        parser: Cow::Borrowed(&request.parser),
-        depth: request.depth,
-        priority: request.priority,
-        referrer: request.referrer.as_deref().map(Cow::Borrowed),
-        chain: request.chain.as_deref().map(Cow::Borrowed),
-        attempts,
-        losses,
-        losses_alone,
-    };
-    rmp_serde::to_vec_named(&stored).expect("a request has an encoding")
+    encode(&StoredRequest::from(request))
 }
 
 pub(super) fn decode_request(bytes: &[u8]) -> Result<Request, FrontierError> {
-    let stored: StoredRequest<'static> = rmp_serde::from_slice(bytes).map_err(|error| damaged(&error.to_string()))?;
-    Ok(Request {
-        key: stored.key,
-        url: stored.url.into_owned(),
-        parser: Arc::new(stored.parser.into_owned()),
-        depth: stored.depth,
-        priority: stored.priority,
-        referrer: stored.referrer.map(|referrer| Arc::new(referrer.into_owned())),
-        chain: stored.chain.map(|chain| Box::new(chain.into_owned())),
-        tries: Tries { attempts: stored.attempts, losses: stored.losses, losses_alone: stored.losses_alone, last: None },
-    })
+    decode::<StoredRequest<'static>>(bytes).map(Request::from)
+}
+
+pub(super) fn encode_story(story: &Story) -> Vec<u8> {
+    let Story { request, end, at_ms } = story;
+    encode(&StoredStory { request: request.into(), end: Cow::Borrowed(end), at_ms: *at_ms })
+}
+
+pub(super) fn decode_story(bytes: &[u8]) -> Result<Story, FrontierError> {
+    let StoredStory { request, end, at_ms } = decode::<StoredStory<'static>>(bytes)?;
+    Ok(Story { request: request.into(), end: end.into_owned(), at_ms })
+}
+
+/// With the names of the fields.
+pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("what is stored has an encoding")
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrontierError> {
+    rmp_serde::from_slice(bytes).map_err(|error| damaged(&error.to_string()))
 }
 
 pub(super) fn decode_key(bytes: &[u8]) -> Result<DedupKey, FrontierError> {
     bytes.try_into().map(DedupKey::from_bytes).map_err(|_| damaged("a URL's key has the wrong length"))
 }
 
-/// One byte of state, four of the parser's hash.
-pub(super) fn encode_known(known: Known) -> [u8; 5] {
-    let state = match known.state {
-        State::Waiting | State::InFlight => 0,
-        State::Done => 1,
-        State::Dead => 2,
-        State::Skipped => 3,
-    };
-    let [a, b, c, d] = known.parser.to_be_bytes();
-    [state, a, b, c, d]
+/// What is known of a URL beside what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnownUrl {
+    /// Which parser it was first found with: a hash of name and arguments.
+    pub(super) parser: u32,
+    /// Where it is queued, or was last.
+    pub(super) place: QueueKey,
 }
 
-pub(super) fn decode_known(bytes: &[u8]) -> Result<Known, FrontierError> {
-    let [state, parser @ ..] = bytes else { return Err(damaged("a state is missing")) };
-    let state = match state {
-        0 => State::Waiting,
-        1 => State::Done,
-        2 => State::Dead,
-        3 => State::Skipped,
-        other => return Err(damaged(&format!("no state has the number {other}"))),
-    };
-    let parser = parser.try_into().map(u32::from_be_bytes).map_err(|_| damaged("a state has the wrong length"))?;
-    Ok(Known { state, parser })
+impl KnownUrl {
+    pub(super) fn encode(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..4].copy_from_slice(&self.parser.to_be_bytes());
+        bytes[4..].copy_from_slice(self.place.as_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<KnownUrl, FrontierError> {
+        let (parser, place) = bytes.split_first_chunk::<4>().ok_or_else(|| damaged("what is known of a URL is too short"))?;
+        Ok(KnownUrl { parser: u32::from_be_bytes(*parser), place: QueueKey::from_bytes(place)? })
+    }
 }
 
-/// The origin's number, then why it was given up, if it was.
-pub(super) fn encode_origin(number: u32, reason: &str) -> Vec<u8> {
-    [&number.to_be_bytes()[..], reason.as_bytes()].concat()
+/// Key of an item that was refused: its page's, then its place there.
+pub(super) fn encode_place(place: ItemPlace) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&place.page.to_bytes());
+    bytes[16..].copy_from_slice(&place.ordinal.to_be_bytes());
+    bytes
 }
 
-pub(super) fn decode_origin(bytes: &[u8]) -> Result<(u32, String), FrontierError> {
-    let (number, reason) = bytes.split_first_chunk::<4>().ok_or_else(|| damaged("an origin has no number"))?;
-    Ok((u32::from_be_bytes(*number), String::from_utf8_lossy(reason).into_owned()))
+/// What is kept of an origin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct OriginRecord {
+    /// Names it in the keys of the queues.
+    pub(super) number: u32,
+    /// Its requests in the queues, those in flight included.
+    pub(super) queued: u64,
+    /// Its pages that are done.
+    pub(super) pages: u64,
+    /// Why it was given up, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) given_up: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontier::PageFacts;
+    use crate::request::Cost;
+
+    #[test]
+    fn a_story_is_read_as_it_was_written() {
+        let url = |text| CrawlUrl::parse(text).unwrap();
+        let mut request = Request::seed(url("http://h/a"), Arc::new(ParserRef::named("page")));
+        request.referrer = Some(Arc::new(url("http://h/")));
+        request.chain = Some(Box::new(RedirectChain { keys: vec![request.key], ..RedirectChain::default() }));
+        request.tries.keep(7, Cost::Attempt, "wrong status code: 500");
+        (request.depth, request.priority, request.tries.attempts) = (3, -2, 1);
+        for end in [
+            StoryEnd::Page(PageFacts { status: 200, worker: ":9000".to_owned(), ..PageFacts::default() }),
+            StoryEnd::Redirected { target: url("http://h/b") },
+            StoryEnd::Dead { reason: "lost its worker".to_owned() },
+        ] {
+            let story = Story { request: request.clone(), end, at_ms: 9 };
+            assert_eq!(decode_story(&encode_story(&story)).unwrap(), story);
+        }
+        assert_eq!(decode_request(&encode_request(&request)).unwrap(), request);
+    }
 }

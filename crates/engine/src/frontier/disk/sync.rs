@@ -1,4 +1,4 @@
-//! Syncs the log to the disk once a second, on a thread of its own: a sync takes milliseconds, and nothing waits for it.
+//! Syncs the log to the disk from time to time, on a thread of its own: a sync takes milliseconds, and nothing waits for it.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use fjall::{Database, PersistMode};
 
-/// What a power failure may cost.
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// The thread. Dropping it waits for its end, so that whoever opens the database next finds it free.
+/// The thread, if there is one: with an interval of zero every commit syncs for itself. Dropping it waits for its end, so that whoever opens
+/// the database next finds it free.
 #[derive(Debug)]
 pub(super) struct Syncer {
+    interval: Duration,
     line: Option<Line>,
     thread: Option<JoinHandle<()>>,
 }
@@ -26,12 +25,22 @@ struct Line {
 }
 
 impl Syncer {
-    pub(super) fn start(database: Database) -> io::Result<Syncer> {
+    /// `interval` is what a power failure may cost.
+    pub(super) fn start(database: Database, interval: Duration) -> io::Result<Syncer> {
+        if interval.is_zero() {
+            return Ok(Syncer { interval, line: None, thread: None });
+        }
         // One wake-up in store says all there is to say.
         let (wake, woken) = sync_channel(1);
         let (stop, stopped) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("frontier-sync".to_owned()).spawn(move || run(&database, &woken, &stopped))?;
-        Ok(Syncer { line: Some(Line { wake, _stop: stop }), thread: Some(thread) })
+        let thread =
+            std::thread::Builder::new().name("frontier-sync".to_owned()).spawn(move || run(&database, interval, &woken, &stopped))?;
+        Ok(Syncer { interval, line: Some(Line { wake, _stop: stop }), thread: Some(thread) })
+    }
+
+    /// How durable a commit is by itself.
+    pub(super) fn durability(&self) -> PersistMode {
+        if self.interval.is_zero() { PersistMode::SyncData } else { PersistMode::Buffer }
     }
 
     /// Something was written.
@@ -53,10 +62,10 @@ impl Drop for Syncer {
     }
 }
 
-fn run(database: &Database, woken: &Receiver<()>, stopped: &Receiver<()>) {
+fn run(database: &Database, interval: Duration, woken: &Receiver<()>, stopped: &Receiver<()>) {
     while woken.recv().is_ok() {
         // Rests first, so that what is written within the interval shares one sync.
-        if stopped.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Timeout) {
+        if stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
             return;
         }
         if let Err(error) = database.persist(PersistMode::SyncData) {

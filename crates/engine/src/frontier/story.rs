@@ -1,0 +1,104 @@
+//! Stories: what became of a request, kept so that any URL can say why.
+
+use model::{CrawlUrl, Item};
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::ItemCounts;
+use crate::request::Request;
+
+/// A request that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Story {
+    /// The request, with all that was tried.
+    pub request: Request,
+    /// How it ended.
+    pub end: StoryEnd,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoryEnd {
+    /// Fetched and parsed, its items stored.
+    Page(PageFacts),
+    /// It led elsewhere.
+    Redirected {
+        /// Where to.
+        target: CrawlUrl,
+    },
+    /// Answered definitively without a page to parse.
+    Skipped {
+        /// The key in `skipped_by_reason`.
+        reason: String,
+    },
+    /// Given up.
+    Dead {
+        /// The key in `dead_by_reason`.
+        reason: String,
+    },
+}
+
+/// What is kept of a page.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageFacts {
+    /// The status it was answered with.
+    pub status: u16,
+    /// Bytes of its body, after decompression.
+    pub bytes: u64,
+    /// When it was fetched, in milliseconds since the Unix epoch.
+    pub fetched_at_ms: u64,
+    /// The version its items were saved under.
+    pub version: u64,
+    /// Links that its worker found on it.
+    pub links: u64,
+    /// What became of its items.
+    pub items: ItemCounts,
+    /// The worker that fetched it, as the user named it.
+    pub worker: String,
+}
+
+/// An item that its store refused, kept whole: a dead letter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RejectedItem {
+    /// The page it was found on.
+    pub page: CrawlUrl,
+    /// When that was fetched, in milliseconds since the Unix epoch.
+    pub fetched_at_ms: u64,
+    /// The version of the page.
+    pub version: u64,
+    /// Its place among the page's items.
+    pub ordinal: u32,
+    /// The item.
+    pub item: Item,
+    /// Why, in the store's words.
+    pub reason: String,
+}
+
+/// Where a known URL is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whereabouts {
+    /// It waits, or is being fetched.
+    Queued {
+        /// The request.
+        request: Request,
+        /// The time it waits for, in milliseconds since the Unix epoch.
+        not_before_ms: Option<u64>,
+        /// Whether it is being fetched, or about to be.
+        in_flight: bool,
+        /// Why its origin was given up, if it was: then it is dead.
+        given_up: Option<String>,
+    },
+    /// It has ended.
+    Ended(Story),
+}
+
+/// A request given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// What could not be fetched or read.
+    pub url: CrawlUrl,
+    /// Why: the key in `dead_by_reason`.
+    pub reason: String,
+}
