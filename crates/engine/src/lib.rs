@@ -41,6 +41,8 @@ pub mod engine;
 pub mod progress;
 pub mod report;
 
+pub mod parse_journal;
+
 pub mod embedded;
 pub mod practice;
 
