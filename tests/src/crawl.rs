@@ -50,8 +50,16 @@ impl Crawl {
     /// # Panics
     /// When there is no place for temporary files.
     pub fn in_state(state: &Path) -> Crawl {
+        Crawl::by("engine", state)
+    }
+
+    /// The same by another binary than `engine`.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    pub fn by(engine: &str, state: &Path) -> Crawl {
         let folder = tempfile::tempdir().expect("there is a place for temporary files");
-        let program = Program::new("engine").within(folder.path()).arg("--state").arg(state).args(["--report", "report.json"]);
+        let program = Program::new(engine).within(folder.path()).arg("--state").arg(state).args(["--report", "report.json"]);
         Crawl { folder, program }
     }
 

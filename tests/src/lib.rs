@@ -1,10 +1,11 @@
 //! The harness of the end-to-end tests: real processes of this workspace, sites made for the purpose, and exact comparisons.
 //!
-//! A test starts processes ([`program`], [`process`], [`server`]) against a site it can stop at an exact point ([`site`],
+//! A test starts processes ([`program`], [`process`], [`server`], [`restarted`]) against a site it can stop at an exact point ([`site`],
 //! [`static_site`]), runs a crawl ([`crawl`]), and compares what the site saw, what the report says ([`report`]) and what the store holds
 //! ([`store`]) with what is known beforehand ([`exact`]). Every wait has a limit ([`LIMIT`]) and says what it waited for; nothing sleeps.
 //!
-//! The binaries are those that `cargo test --workspace` builds, see [`program`].
+//! The binaries are those that `cargo test --workspace` builds, see [`program`]. Two of them are for tests alone: a worker and an engine
+//! with a parser that aborts the process ([`aborting`]).
 
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub mod site;
 pub mod static_site;
 
 pub mod server;
+
+pub mod restarted;
+
+pub mod aborting;
 
 pub mod crawl;
 

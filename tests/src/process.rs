@@ -1,6 +1,7 @@
 //! A running process: what it says, how it ends, and signals to it. Dropped, it is killed.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -21,6 +22,8 @@ pub struct Process {
 pub struct Exit {
     /// The exit code; none when a signal ended it.
     pub code: Option<i32>,
+    /// Whether it ended itself as a bug does that cannot be caught, by SIGABRT.
+    pub aborted: bool,
     /// All of standard output, unless the test read it itself.
     pub stdout: String,
     /// All of standard error.
@@ -113,6 +116,7 @@ impl Process {
         self.await_that("its end", |said| {
             let exit = |status: ExitStatus| Exit {
                 code: status.code(),
+                aborted: status.signal() == Some(Signal::ABORT.as_raw()),
                 stdout: String::from_utf8_lossy(&said.stdout).into_owned(),
                 stderr: said.stderr.join("\n"),
             };

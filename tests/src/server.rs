@@ -47,7 +47,8 @@ impl Server {
         Server::listening(Program::new("itemsaver").arg("--store").arg(format!("sqlite:{}", store.display())), port)
     }
 
-    fn listening(program: Program, port: u16) -> Server {
+    /// A program that says where it listens, on this port.
+    pub(crate) fn listening(program: Program, port: u16) -> Server {
         let process = program.args(["--listen", &format!("127.0.0.1:{port}")]).start();
         let line = process.line("Listening on ");
         let (_, host) = line.split_once("Listening on ").expect("the line was asked for");

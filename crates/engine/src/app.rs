@@ -11,6 +11,7 @@ use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver, dial
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use worker::Registry;
 
 use crate::args::Args;
 use crate::config::{Config, SeedSource, Workers};
@@ -62,18 +63,18 @@ pub struct Done {
     pub report_problem: Option<anyhow::Error>,
 }
 
-/// Crawls as the arguments say.
+/// Crawls as the arguments say. `registry` has the parsers of this program: those that a spider may name, and those of the embedded worker.
 ///
 /// # Errors
 /// [`StartError`] when nothing could be started; a crawl that began always ends in a report, unless its frontier cannot be written.
-pub async fn run(args: &Args, screen: Screen) -> Result<Done, StartError> {
+pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done, StartError> {
     let started = Instant::now();
     let practice = match args.urls.is_empty() && args.spider.is_none() {
         true => Some(PracticeSite::start().await.context("cannot start the practice site")?),
         false => None,
     };
     let source = seed_source(args, practice.as_ref())?;
-    let mut config = Config::build(args, source).map_err(StartError::Mistakes)?;
+    let mut config = Config::build(args, source, &registry.names()).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
     let wanted = CrawlToOpen {
         crawl: &config.crawl,
@@ -94,7 +95,7 @@ pub async fn run(args: &Args, screen: Screen) -> Result<Done, StartError> {
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
     let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
     let stored = Stored::open(&config, &state, &hello).await?;
-    let done = crawl(&config, Start { stored, opened, resume_output_at, hello, started, screen }).await?;
+    let done = crawl(&config, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
     drop((practice, state));
     Ok(done)
 }
@@ -105,13 +106,14 @@ struct Start {
     opened: OpenedFrontier,
     resume_output_at: Option<u64>,
     hello: Hello,
+    registry: Registry,
     started: Instant,
     screen: Screen,
 }
 
 /// The work between the start and the report.
 async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
-    let Start { stored, opened, resume_output_at, hello, started, screen } = start;
+    let Start { stored, opened, resume_output_at, hello, registry, started, screen } = start;
     let OpenedFrontier { frontier, record, .. } = opened;
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (dispatches, dispatch_queue) = async_channel::bounded(config.engine.worker_count);
@@ -123,7 +125,7 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
 
     // Members and request loops end with the engine; the saver and the output first finish what they have.
     let mut helpers = JoinSet::new();
-    let sources = worker_sources(config, &hello)?;
+    let sources = worker_sources(config, &hello, registry)?;
     let names = sources.iter().map(|source| source.name.clone()).collect();
     let spider = config.spider.as_ref().map(|loaded| Arc::clone(&loaded.file));
     for (worker, source) in sources.into_iter().enumerate() {
@@ -370,9 +372,10 @@ fn itemsaver_source(host: &PeerAddress, hello: &Hello) -> SaverSource {
     SaverSource { name, dial: Arc::new(dial) }
 }
 
-fn worker_sources(config: &Config, hello: &Hello) -> anyhow::Result<Vec<WorkerSource>> {
+fn worker_sources(config: &Config, hello: &Hello, registry: Registry) -> anyhow::Result<Vec<WorkerSource>> {
     let Workers::Hosts(hosts) = &config.workers else {
-        return Ok(vec![embedded::worker(config.engine.worker_count, hello.clone()).context("cannot start the worker")?]);
+        let source = embedded::worker(config.engine.worker_count, hello.clone(), registry, None);
+        return Ok(vec![source.context("cannot start the worker")?]);
     };
     let source = |host: &PeerAddress| {
         let (name, host, hello) = (host.to_string(), host.clone(), hello.clone());

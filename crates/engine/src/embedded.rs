@@ -3,7 +3,7 @@
 //! **Invariant.** Only this file runs them; the rest of the engine sees clients and cannot tell. (`output` borrows the itemsaver's way of
 //! writing lines, and `practice` starts the practice site: neither is on a crawl's way.)
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use futures::FutureExt;
 use itemsaver::{ItemSaver, StoreError, StoreSpec};
 use model::hello::{Hello, Role};
 use rpcsupport::{Reception, memory};
-use worker::{Config, Registry, Worker};
+use worker::{Config, ParseWatch, Registry, Worker};
 
 use crate::pool::member::WorkerSource;
 use crate::saver::SaverSource;
@@ -19,13 +19,19 @@ use crate::saver::SaverSource;
 /// The name of embedded processes in logs and reports.
 pub const EMBEDDED: &str = "embedded";
 
-/// A worker in this process that takes `worker_count` jobs at a time.
+/// Parses that the embedded worker runs at once, at most.
+pub fn parse_threads() -> NonZeroUsize {
+    Config::standard().parse_threads
+}
+
+/// A worker in this process that takes `worker_count` jobs at a time and has these parsers. `watch` is told of each parse.
 ///
 /// # Errors
 /// When the operating system gives no threads to parse on.
-pub fn worker(worker_count: usize, hello: Hello) -> std::io::Result<WorkerSource> {
+pub fn worker(worker_count: usize, hello: Hello, registry: Registry, watch: Option<Arc<dyn ParseWatch>>) -> std::io::Result<WorkerSource> {
     let capacity = NonZeroU32::new(worker_count.try_into().unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
-    let worker = Arc::new(Worker::new(&Config { capacity, ..Config::standard() }, Registry::builtin())?);
+    let config = Config { capacity, parse_threads: parse_threads(), ..Config::standard() };
+    let worker = Arc::new(Worker::watched(&config, registry, watch)?);
     let reception = Reception::new(Role::Worker, capacity);
     let dial = move || {
         let (worker, reception, hello) = (Arc::clone(&worker), reception.clone(), hello.clone());

@@ -5,6 +5,8 @@
 //! judged ([`retry`], [`redirect`]); a page's items go through the [`saver`] to the store and to the [`output`]; then the page is committed,
 //! with its links and all counters ([`ledger`]) in one group.
 //!
+//! A binary with parsers of its own is [`main_with`] and a [`Registry`](worker::Registry), as for a worker.
+//!
 //! Decisions are pure and take `now`; tasks are at the edge and talk to the loop through one channel of [`event`]s.
 
 pub mod args;
@@ -41,9 +43,15 @@ pub mod engine;
 pub mod progress;
 pub mod report;
 
+pub mod parse_journal;
+
 pub mod embedded;
 pub mod practice;
 
 pub mod state;
 
 pub mod app;
+
+mod command;
+
+pub use crate::command::main_with;

@@ -2,57 +2,6 @@
 
 use std::process::ExitCode;
 
-use engine::app::{self, Done, StartError};
-use engine::args::{Args, ArgsError};
-use engine::config;
-use engine::progress::Screen;
-use rpcsupport::process;
-
-/// Exit codes: nothing was given up; something was, or the crawl was cut short; it could not start.
-const SUCCESS: u8 = 0;
-const FAILURE: u8 = 1;
-const NOT_STARTED: u8 = 2;
-
 fn main() -> ExitCode {
-    let args = match Args::read(&process::arguments()) {
-        Ok(args) => args,
-        Err(ArgsError::Usage(error)) => error.exit(),
-        Err(ArgsError::ConfigFile(mistakes)) => return ExitCode::from(tell(&mistakes)),
-    };
-    let screen = Screen::default();
-    process::init_log_to(config::verbosity(&args), screen.clone());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return ExitCode::from(tell(&[format!("cannot start the runtime: {error}")])),
-    };
-    let result = runtime.block_on(app::run(&args, screen));
-    // Nothing is waited for any more: a disk or a reader that hangs must not keep the process.
-    runtime.shutdown_background();
-    let code = match result {
-        Ok(Done { report, places, report_problem }) => {
-            if !args.quiet {
-                say(&report.screen(&places));
-            }
-            let problem = report_problem.map(|problem| tell(&[format!("{problem:#}")]));
-            if report.is_success() && problem.is_none() { SUCCESS } else { FAILURE }
-        }
-        Err(StartError::Mistakes(mistakes)) => tell(&mistakes),
-        Err(StartError::Failed(error)) => {
-            let code = if app::never_began(&error) { NOT_STARTED } else { FAILURE };
-            tell(&[format!("{error:#}")]);
-            code
-        }
-    };
-    ExitCode::from(code)
-}
-
-fn tell(mistakes: &[String]) -> u8 {
-    let lines: Vec<String> = mistakes.iter().map(|mistake| format!("error: {mistake}\n")).collect();
-    say(&lines.concat());
-    NOT_STARTED
-}
-
-#[allow(clippy::print_stderr, reason = "what is said to a person goes to standard error")]
-fn say(text: &str) {
-    eprint!("{text}");
+    engine::main_with(worker::Registry::builtin())
 }

@@ -19,6 +19,7 @@ pub mod parse;
 mod pool;
 mod spiders;
 mod ticks;
+mod watch;
 
 mod worker;
 
@@ -31,4 +32,5 @@ pub use crate::command::main_with;
 pub use crate::config::{Config, DEFAULT_BODY_BYTES, DEFAULT_CAPACITY};
 pub use crate::parse::{FetchedPage, Parse, ParseError, Parsed, Registry};
 pub use crate::serve::{reception, run};
+pub use crate::watch::ParseWatch;
 pub use crate::worker::Worker;

@@ -17,6 +17,7 @@ use crate::parse::{Allowance, FetchedPage, Parse, ParseError, Registry, SpiderPa
 use crate::pool::Pool;
 use crate::spiders::{Spiders, compile};
 use crate::ticks::Ticks;
+use crate::watch::{ParseWatch, Watched};
 
 /// Fetches and parses. Clones are the same worker; it keeps caches between jobs and nothing else.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ struct Inner {
     fetcher: Fetcher,
     pool: Pool,
     ticks: Option<Ticks>,
+    watch: Option<Arc<dyn ParseWatch>>,
 }
 
 impl Worker {
@@ -38,12 +40,21 @@ impl Worker {
     /// # Errors
     /// When the operating system gives no threads to parse on.
     pub fn new(config: &Config, registry: Registry) -> std::io::Result<Worker> {
+        Worker::watched(config, registry, None)
+    }
+
+    /// A worker with these parsers whose parses someone watches.
+    ///
+    /// # Errors
+    /// As [`Worker::new`].
+    pub fn watched(config: &Config, registry: Registry, watch: Option<Arc<dyn ParseWatch>>) -> std::io::Result<Worker> {
         let inner = Inner {
             registry,
             spiders: Spiders::default(),
             fetcher: Fetcher::new(config.deny_net.clone(), config.body_bytes),
             pool: Pool::start(config.parse_threads)?,
             ticks: config.qps.map(Ticks::per_second),
+            watch,
         };
         Ok(Worker { inner: Arc::new(inner) })
     }
@@ -89,7 +100,12 @@ impl Worker {
         tracing::debug!(url = %job.url, status = facts.status, bytes = facts.bytes, millis = facts.millis, "fetched");
         let fetched = fetched?;
         let url = job.url.clone();
-        let parsed = self.inner.pool.run(move |abandoned| parse(&job, &fetched, parser.as_ref(), Allowance::begin(abandoned))).await;
+        let watch = self.inner.watch.clone();
+        let work = move |abandoned| {
+            let _watched = watch.as_deref().map(|watch| Watched::begin(watch, job.key));
+            parse(&job, &fetched, parser.as_ref(), Allowance::begin(abandoned))
+        };
+        let parsed = self.inner.pool.run(work).await;
         parsed.and_then(|parsed| parsed).map_err(|error| {
             tracing::debug!(%url, %error, "not parsed");
             Ended::Failed(error.into())

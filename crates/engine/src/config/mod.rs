@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::job::FetchRules;
-use model::parser::{BUILT_IN_PARSERS, PAGE_PARSER, SpiderFile};
+use model::parser::{PAGE_PARSER, SpiderFile};
 use model::schema::TypeSchema;
 use model::{CrawlName, ParserRef, SpiderHash};
 use rpcsupport::PeerAddress;
@@ -45,6 +45,8 @@ pub struct Config {
     pub scope: Scope,
     /// The spider, if there is one.
     pub spider: Option<LoadedSpider>,
+    /// Names of the parsers that this program has in any case.
+    pub built_in: Vec<String>,
     /// How hosts are treated.
     pub hosts: HostRules,
     /// How pages are fetched.
@@ -96,12 +98,12 @@ pub struct LoadedSpider {
 }
 
 impl LoadedSpider {
-    /// Checks a spider's text; `place` is its file's name in messages.
+    /// Checks a spider's text; `place` is its file's name in messages, `built_in` names the parsers that need no spider.
     ///
     /// # Errors
     /// All its mistakes, as sentences.
-    pub fn parse(text: String, place: &str) -> Result<LoadedSpider, Vec<String>> {
-        match Spider::parse(&text, &BUILT_IN_PARSERS) {
+    pub fn parse(text: String, place: &str, built_in: &[&str]) -> Result<LoadedSpider, Vec<String>> {
+        match Spider::parse(&text, built_in) {
             Ok(spider) => {
                 for warning in &spider.warnings {
                     tracing::warn!("{place}:{warning}");
@@ -133,11 +135,12 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(15);
 const MAX_WORKER_COUNT: usize = 100_000;
 
 impl Config {
-    /// Checks what was typed. `source` is where the seeds come from, with its files read.
+    /// Checks what was typed. `source` is where the seeds come from, with its files read; `built_in` names the parsers that this program
+    /// has in any case.
     ///
     /// # Errors
     /// Every mistake, one sentence each.
-    pub fn build(args: &Args, source: SeedSource) -> Result<Config, Vec<String>> {
+    pub fn build(args: &Args, source: SeedSource, built_in: &[&str]) -> Result<Config, Vec<String>> {
         let mut values = Values::default();
         let workers = workers(args, &mut values);
         let itemsaver = values.parse("--itemsaver-host", args.itemsaver_host.as_deref(), |text| text.parse::<PeerAddress>());
@@ -176,7 +179,7 @@ impl Config {
             .parse("--max-depth", args.max_depth.as_deref(), |text| text.parse::<u32>().map_err(|_| "expected a whole number, 0 or more"));
         let page = page_parser(args, &mut values);
         let is_practice = matches!(source, SeedSource::Practice { .. });
-        let target = seeds::read(source, page, &mut values);
+        let target = seeds::read(source, page, built_in, &mut values);
         let allow_net = values.all("--allow-net", &args.allow_net, values::net_permit);
         let output = output(args, &mut values);
         let report = args.report.as_ref().map(PathBuf::from);
@@ -222,6 +225,7 @@ impl Config {
             crawl,
             seeds: target.seeds,
             spider: target.spider,
+            built_in: built_in.iter().map(|name| (*name).to_owned()).collect(),
             hosts,
             fetch,
             permits,
@@ -245,7 +249,7 @@ impl Config {
         let of_spider = |LoadedSpider { spider, .. }: &LoadedSpider| {
             spider.parsers.contains_key(name) || spider.worker_parsers.iter().any(|parser| parser == name)
         };
-        BUILT_IN_PARSERS.contains(&name) || self.spider.as_ref().is_some_and(of_spider)
+        self.built_in.iter().any(|parser| parser == name) || self.spider.as_ref().is_some_and(of_spider)
     }
 
     /// The fields of the crawl's item types, for the store and for tables.

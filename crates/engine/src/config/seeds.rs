@@ -42,7 +42,7 @@ pub(super) struct Target {
 /// Seeds of one crawl at most; more is a job for a sitemap or a list page.
 const MAX_SEEDS: usize = 1_000_000;
 
-pub(super) fn read(source: SeedSource, page: ParserRef, values: &mut Values) -> Option<Target> {
+pub(super) fn read(source: SeedSource, page: ParserRef, built_in: &[&str], values: &mut Values) -> Option<Target> {
     match source {
         SeedSource::Urls(urls) => {
             if urls.is_empty() {
@@ -52,14 +52,14 @@ pub(super) fn read(source: SeedSource, page: ParserRef, values: &mut Values) -> 
             let crawl = CrawlName::of_seeds(&urls)?;
             Some(Target { crawl, seeds: requests(urls, &Arc::new(page)), spider: None })
         }
-        SeedSource::Spider { place, text, urls } => of_spider(text, &place, &urls, values),
-        SeedSource::Practice { text, urls } => of_spider(text, "the practice spider", &urls, values),
+        SeedSource::Spider { place, text, urls } => of_spider(text, &place, &urls, built_in, values),
+        SeedSource::Practice { text, urls } => of_spider(text, "the practice spider", &urls, built_in, values),
     }
 }
 
-fn of_spider(text: String, place: &str, urls: &[String], values: &mut Values) -> Option<Target> {
+fn of_spider(text: String, place: &str, urls: &[String], built_in: &[&str], values: &mut Values) -> Option<Target> {
     let urls = parse(urls, values);
-    let loaded = match LoadedSpider::parse(text, place) {
+    let loaded = match LoadedSpider::parse(text, place, built_in) {
         Ok(loaded) => loaded,
         Err(mistakes) => {
             mistakes.into_iter().for_each(|mistake| values.mistake(mistake));

@@ -10,7 +10,7 @@ use super::Parse;
 use super::nil_parser::NilParser;
 use super::page_parser::PageParser;
 
-/// Parsers by name: the built-in ones and those a worker binary adds. A spider's own parsers come before them.
+/// Parsers by name: the built-in ones and those a worker or engine binary adds. A spider's own parsers come before them.
 #[derive(Clone)]
 pub struct Registry {
     parsers: BTreeMap<String, Arc<dyn Parse>>,
@@ -25,7 +25,8 @@ impl Registry {
         registry
     }
 
-    /// Adds a parser, or replaces the one of that name. A spider file that uses it lists it in `worker-parsers`.
+    /// Adds a parser, or replaces the one of that name. A spider file that uses it lists it in `worker-parsers`, unless the
+    /// engine has it too.
     pub fn register(mut self, name: impl Into<String>, parser: Arc<dyn Parse>) -> Registry {
         self.parsers.insert(name.into(), parser);
         self

@@ -1,5 +1,5 @@
 //! A worker against the practice site: `spiders` compares what it finds with what the site knows of itself, `misbehave` goes through the
-//! ways in which a server can go wrong, `serving` is about the worker behind its listener.
+//! ways in which a server can go wrong, `serving` is about the worker behind its listener, `watching` about who is told of parses.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,3 +10,5 @@ mod spiders;
 mod misbehave;
 
 mod serving;
+
+mod watching;
