@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use futures::FutureExt;
 use model::hello::{CrawlIdentity, Hello, Role};
-use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver, dial_worker};
+use rpcsupport::{ItemSaverServiceClient, Link};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,20 +14,22 @@ use worker::Registry;
 
 use crate::args::Args;
 use crate::config::{Config, SeedSource, Workers};
-use crate::embedded::{self, EmbeddedSaver};
-use crate::engine::{Channels, Engine, EngineError};
+use crate::embedded::EmbeddedSaver;
+use crate::engine::{Channels, Engine, EngineError, RESEND};
 use crate::event::{EVENTS, Event};
 use crate::frontier::{CrawlRecord, OutputMark};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
 use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
-use crate::pool::member::{self, WorkerSource};
+use crate::parse_journal::ParseJournal;
+use crate::pool::member;
 use crate::practice::{self, PracticeSite};
 use crate::progress::{self, Screen, Show, Snapshot};
 use crate::report::{DEAD_LETTERS, Places, Report};
 use crate::request_loop::{self, JobTemplate};
 use crate::saver::{self, Saver, SaverIdentity, SaverSource};
 use crate::scheduler::Scheduler;
+use crate::sources;
 use crate::state::{Beginning, CrawlToOpen, OpenedFrontier, StateDir};
 
 /// Pause between two tries to reach the itemsaver at start.
@@ -95,7 +96,7 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
     let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
     let stored = Stored::open(&config, &state, &hello).await?;
-    let done = crawl(&config, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
+    let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
     drop((practice, state));
     Ok(done)
 }
@@ -112,12 +113,12 @@ struct Start {
 }
 
 /// The work between the start and the report.
-async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
+async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Result<Done> {
     let Start { stored, opened, resume_output_at, hello, registry, started, screen } = start;
     let OpenedFrontier { frontier, record, .. } = opened;
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (dispatches, dispatch_queue) = async_channel::bounded(config.engine.worker_count);
-    let (pages, page_queue) = mpsc::channel(config.engine.page_permits);
+    let (pages, page_queue) = mpsc::channel(config.engine.page_permits + RESEND);
     let (progress, snapshots) = watch::channel(Snapshot::default());
     let output = start_output(config, resume_output_at, event_sender.clone())?;
     let show = if config.verbosity < 0 { Show::Nothing } else { Show::Auto };
@@ -125,7 +126,7 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
 
     // Members and request loops end with the engine; the saver and the output first finish what they have.
     let mut helpers = JoinSet::new();
-    let sources = worker_sources(config, &hello, registry)?;
+    let sources = sources::workers(config, state, record.epoch, &hello, registry)?;
     let names = sources.iter().map(|source| source.name.clone()).collect();
     let spider = config.spider.as_ref().map(|loaded| Arc::clone(&loaded.file));
     for (worker, source) in sources.into_iter().enumerate() {
@@ -138,6 +139,7 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
     }
     let Stored { link, source, embedded, places } = stored;
+    let frontier_events = event_sender.clone();
     let saver = Saver {
         source,
         identity: saver_identity(config, &hello),
@@ -147,11 +149,11 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
     };
     let saver = tokio::spawn(saver.run(link));
 
-    let channels = Channels { dispatches, pages, events, progress };
+    let channels = Channels { dispatches, pages, events, progress, frontier: frontier_events };
     let scheduler = Scheduler::new(config.hosts.clone());
     let (settings, scope) = (config.engine.clone(), config.scope.clone());
-    let engine = Engine::new(settings, scope, frontier, scheduler, names, channels, started);
-    let ended = engine.run(config.seeds.clone(), rpcsupport::process::shutdown_signal).await;
+    let engine = Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, names, channels, started)?;
+    let ended = engine.run(rpcsupport::process::shutdown_signal).await;
     let elapsed = started.elapsed();
 
     helpers.shutdown().await;
@@ -167,6 +169,11 @@ async fn crawl(config: &Config, start: Start) -> anyhow::Result<Done> {
     }
     let _ = shown.await;
     let (ended, mut frontier) = ended?;
+    // What is still being parsed here was given up in order: no loss.
+    let journal = state.parse_journal();
+    if let Err(error) = ParseJournal::remove(&journal) {
+        tracing::warn!(%error, "cannot remove {}", journal.display());
+    }
     if ended.abandoned > 0 {
         tracing::warn!(in_flight = ended.abandoned, "ended at once: these pages were cut off");
     }
@@ -322,7 +329,7 @@ impl Stored {
                 let saver = EmbeddedSaver::open(&file).await.with_context(|| format!("cannot open {}", file.display()))?;
                 (saver.source(hello.clone()), Some(saver), places(state))
             }
-            Some(host) => (itemsaver_source(host, hello), None, Places { items: format!("the itemsaver at {host}"), export: None }),
+            Some(host) => (sources::itemsaver(host, hello), None, Places { items: format!("the itemsaver at {host}"), export: None }),
         };
         let link = reach(&source, config.engine.wait_for_workers).await?;
         saver::introduce(&link, &schema).await.map_err(|problem| anyhow!("{}: {problem}", source.name))?;
@@ -360,32 +367,6 @@ async fn reach(source: &SaverSource, patience: Duration) -> anyhow::Result<Link<
         }
         tokio::time::sleep(REDIAL).await;
     }
-}
-
-fn itemsaver_source(host: &PeerAddress, hello: &Hello) -> SaverSource {
-    let (host, hello) = (host.clone(), hello.clone());
-    let name = host.to_string();
-    let dial = move || {
-        let (host, hello) = (host.clone(), hello.clone());
-        async move { dial_itemsaver(&host, hello, DIAL).await }.boxed()
-    };
-    SaverSource { name, dial: Arc::new(dial) }
-}
-
-fn worker_sources(config: &Config, hello: &Hello, registry: Registry) -> anyhow::Result<Vec<WorkerSource>> {
-    let Workers::Hosts(hosts) = &config.workers else {
-        let source = embedded::worker(config.engine.worker_count, hello.clone(), registry, None);
-        return Ok(vec![source.context("cannot start the worker")?]);
-    };
-    let source = |host: &PeerAddress| {
-        let (name, host, hello) = (host.to_string(), host.clone(), hello.clone());
-        let dial = move || {
-            let (host, hello) = (host.clone(), hello.clone());
-            async move { dial_worker(&host, hello, DIAL).await }.boxed()
-        };
-        WorkerSource { name, dial: Arc::new(dial) }
-    };
-    Ok(hosts.iter().map(source).collect())
 }
 
 fn start_output(config: &Config, resume_at: Option<u64>, events: mpsc::Sender<Event>) -> anyhow::Result<Option<Output>> {

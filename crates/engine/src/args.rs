@@ -86,6 +86,9 @@ pub struct Args {
     /// Most pages; never overshot [default: no limit]
     #[arg(long, value_name = "N", env = "GOSSAMER_MAX_PAGES", help_heading = "Budgets")]
     pub max_pages: Option<String>,
+    /// Most pages of one host; what it has more stays queued [default: no limit]
+    #[arg(long, value_name = "N", env = "GOSSAMER_MAX_PAGES_PER_HOST", help_heading = "Budgets")]
+    pub max_pages_per_host: Option<String>,
     /// Stop when so many items are saved; pages in flight are finished [default: no limit]
     #[arg(long, value_name = "N", env = "GOSSAMER_MAX_ITEMS", help_heading = "Budgets")]
     pub max_items: Option<String>,

@@ -26,6 +26,8 @@ pub struct Budgets {
 pub enum StopReason {
     /// `--max-pages` is used up.
     MaxPages,
+    /// `--max-pages-per-host` is used up on every host that has more.
+    MaxPagesPerHost,
     /// `--max-items` is reached.
     MaxItems,
     /// `--max-errors` is reached.
@@ -46,7 +48,12 @@ impl StopReason {
     /// Whether the user asked for this end beforehand.
     pub fn is_wanted(self) -> bool {
         match self {
-            StopReason::MaxPages | StopReason::MaxItems | StopReason::MaxErrors | StopReason::MaxTime | StopReason::OutputClosed => true,
+            StopReason::MaxPages
+            | StopReason::MaxPagesPerHost
+            | StopReason::MaxItems
+            | StopReason::MaxErrors
+            | StopReason::MaxTime
+            | StopReason::OutputClosed => true,
             StopReason::Interrupted | StopReason::Stalled | StopReason::OutputFailed => false,
         }
     }
@@ -55,6 +62,7 @@ impl StopReason {
     pub fn sentence(self) -> &'static str {
         match self {
             StopReason::MaxPages => "--max-pages is used up; raise it for more",
+            StopReason::MaxPagesPerHost => "--max-pages-per-host is used up on every host that has more; raise it for more",
             StopReason::MaxItems => "--max-items is reached; raise it for more",
             StopReason::MaxErrors => "--max-errors is reached: too many URLs were given up",
             StopReason::MaxTime => "--max-time is over; raise it for more",

@@ -1,6 +1,6 @@
 //! All that can wake the engine loop.
 
-use crate::frontier::OutputMark;
+use crate::frontier::{FrontierEvent, OutputMark};
 use crate::output::OutputError;
 use crate::pool::member::WorkerEvent;
 use crate::request_loop::Finished;
@@ -11,6 +11,8 @@ use crate::saver::{SavedPage, SaverEvent};
 pub enum Event {
     /// A dispatch ended.
     Finished(Box<Finished>),
+    /// The frontier's thread has done something.
+    Frontier(FrontierEvent),
     /// Pages are stored, and written to `-o`.
     Saved {
         /// The pages.

@@ -47,6 +47,7 @@ pub mod parse_journal;
 
 pub mod embedded;
 pub mod practice;
+mod sources;
 
 pub mod state;
 

@@ -10,6 +10,7 @@ use model::{CrawlName, RunId, SpiderHash};
 use tempfile::TempDir;
 
 use crate::frontier::{CrawlRecord, DiskFrontier, Frontier, FrontierError, Opened, Opening};
+use crate::parse_journal::ParseJournal;
 
 /// A state directory, locked as long as this value lives.
 #[derive(Debug)]
@@ -88,6 +89,11 @@ impl StateDir {
         self.path().join("items.db")
     }
 
+    /// The journal of what this process parses itself.
+    pub fn parse_journal(&self) -> PathBuf {
+        self.path().join("parsing")
+    }
+
     /// Whether anything of this crawl is left behind.
     pub fn is_kept(&self) -> bool {
         matches!(self.place, Place::Kept { .. })
@@ -112,7 +118,9 @@ impl StateDir {
             }
             discard(&path)?;
         }
-        let opening = |new| Opening { new, is_parser, parsing: Vec::new(), rescan: wanted.rescan, sync: wanted.sync };
+        let journal = self.parse_journal();
+        let parsing = ParseJournal::read(&journal).with_context(|| format!("cannot read {}", journal.display()))?;
+        let opening = |new| Opening { new, is_parser, parsing: parsing.clone(), rescan: wanted.rescan, sync: wanted.sync };
         let (opened, written_before) = match DiskFrontier::open(&path, opening(new.clone()))? {
             Opened::Complete(old) => {
                 discard(&path)?;
@@ -121,13 +129,18 @@ impl StateDir {
             }
             opened @ Opened::Ready(..) => (opened, None),
         };
-        let Opened::Ready(frontier, record) = opened else { bail!("a new frontier says that it is complete") };
+        let Opened::Ready(frontier, mut record) = opened else { bail!("a new frontier says that it is complete") };
         let beginning = match written_before {
             Some(_) => Beginning::Again,
             None if record.restarts() > 0 => Beginning::Resumed,
             None => Beginning::New,
         };
-        Ok(OpenedFrontier { frontier, record, beginning, written_before: written_before.flatten() })
+        let mut written_before = written_before.flatten();
+        if wanted.rescan {
+            // Every page is written once more.
+            written_before = written_before.or(record.output.take().map(|output| output.file));
+        }
+        Ok(OpenedFrontier { frontier, record, beginning, written_before })
     }
 
     fn path(&self) -> &Path {

@@ -32,6 +32,9 @@ pub struct PageItems {
     pub version: u64,
     /// Its items, all of them.
     pub items: Vec<Item>,
+    /// These are added to what the page has, and replace only themselves: they were rejected once, and are sent again without a fetch.
+    #[serde(default)]
+    pub addition: bool,
 }
 
 /// One answer for each item of a [`SaveBatch`], in its order: outer list pages, inner list items.

@@ -314,6 +314,7 @@ fn host_rules(args: &Args, values: &mut Values) -> HostRules {
     HostRules {
         delay,
         per_host,
+        max_pages: values.parse("--max-pages-per-host", args.max_pages_per_host.as_deref(), values::count),
         backoff: values.duration("--retry-pause", args.retry_pause.as_deref()).unwrap_or(Duration::from_secs(1)),
         give_up,
         give_up_unanswered: give_up.min(GIVE_UP_UNANSWERED),

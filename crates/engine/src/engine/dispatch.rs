@@ -4,49 +4,56 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Engine, EngineError, GROUP};
-use crate::frontier::{Ending, Fate};
+use super::Engine;
+use crate::frontier::{Ending, Fate, Order, TAKES};
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry;
-use crate::scheduler::{Next, WINDOW};
+use crate::scheduler::{Next, Want};
 
 /// Why a queued request is skipped when a crawl goes on with a narrower scope.
 const NARROWED: &str = "out of scope now";
 
 impl Engine {
-    /// Dispatches all that may be. Returns when to look again if nothing happens before.
-    pub(super) fn dispatch(&mut self) -> Result<Option<Instant>, EngineError> {
+    /// Dispatches all that may be, and orders what it will need. Returns when to look again if nothing happens before.
+    pub(super) fn dispatch(&mut self) -> Option<Instant> {
         let now = Instant::now();
         if self.stopping.is_some() {
-            return Ok(None);
+            return None;
         }
         self.dispatch_lonely(now);
+        let mut due = None;
         while self.has_room() && self.pool.has_free(now) {
             match self.scheduler.next(now) {
                 Next::Request(request) if self.is_out_of_scope(&request) => {
                     self.scheduler.returned(&request.url.origin(), now);
                     self.endings.push(Ending { request, fate: Fate::Skipped { reason: NARROWED.to_owned() } });
-                    // Committed in groups, before more of them are taken.
-                    if self.endings.len() >= GROUP {
-                        return Ok(Some(now));
-                    }
                 }
                 Next::Request(request) if retry::runs_alone(&request) => self.set_aside(request, now),
                 Next::Request(request) => {
                     let lease = self.pool.take(now).expect("one is free");
                     self.send(request, lease, now);
                 }
-                Next::Refill(origin) => {
-                    let taken = self.frontier.take(&origin, WINDOW, now)?;
-                    self.scheduler.refill(&origin, taken.requests, taken.more, taken.later, now);
+                Next::Wait(until) => {
+                    due = until;
+                    break;
                 }
-                Next::Wait(until) => return Ok(earliest(until, self.pool.next_wake())),
             }
         }
-        Ok(self.pool.next_wake())
+        self.order_wanted();
+        earliest(due, self.pool.next_wake())
+    }
+
+    /// Orders requests for the windows that want some.
+    fn order_wanted(&mut self) {
+        while self.takes < TAKES
+            && let Some(Want { origin, most }) = self.scheduler.wants()
+        {
+            self.takes += 1;
+            self.frontier.order(Order::Take { origin, most });
+        }
     }
 
     /// Whether a request of an earlier start lies outside what the user asks for now. Seeds are what the user named.
@@ -56,8 +63,8 @@ impl Engine {
 
     fn has_room(&self) -> bool {
         self.in_flight < self.config.worker_count
-            && self.in_flight + self.unsaved.len() < self.config.page_permits
-            && self.unsaved_bytes < self.config.outcome_bytes
+            && self.in_flight + self.unsaved.len() + self.uncommitted() < self.config.page_permits
+            && self.uncommitted_bytes < self.config.outcome_bytes
             && self.config.budgets.allows_page(self.pages_begun)
     }
 

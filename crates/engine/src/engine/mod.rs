@@ -1,12 +1,14 @@
 //! The engine loop: one task that owns the crawl.
 //!
-//! It owns frontier, scheduler, pool, scope and budgets; the other tasks (request loops, worker members, saver, output) only send it
+//! It owns scheduler, pool, scope and budgets; the others (the frontier's thread, request loops, worker members, saver, output) only send it
 //! [`Event`]s. Everything that can wake it is in that one enum, a timer and the stop signals.
 //!
 //! **Invariant.** The loop awaits nobody who awaits the loop: it sends only into channels that have room by construction.
 //! **Invariant.** A page is committed after its items are stored, and its links enter the frontier in that same commit.
 
+mod commit;
 mod dispatch;
+mod resend;
 mod settle;
 mod stop;
 
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::budget::{Budgets, StopReason};
 use crate::event::Event;
-use crate::frontier::{Ending, Frontier, FrontierError, Notes, PageEnd};
+use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd};
 use crate::ledger::Ledger;
 use crate::limits::TimeLimits;
 use crate::pool::Pool;
@@ -34,11 +36,17 @@ use crate::saver::PageToSave;
 use crate::scheduler::Scheduler;
 use crate::scope::Scope;
 
+pub use resend::RESEND;
+use resend::Resending;
+
 /// How often the loop looks at the clock when nothing else wakes it: the precision of `--max-time`, of the grace and of the progress.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Events handled before the endings they caused are committed as one group.
+/// Events handled before the loop looks at the rest, and endings of one group.
 const GROUP: usize = 512;
+
+/// Links of one group, from which on no ending is added: what a commit takes, it takes from the takes behind it.
+const GROUP_LINKS: usize = 16 * 1024;
 
 /// What the loop is told beforehand.
 #[derive(Clone, Debug)]
@@ -71,6 +79,8 @@ pub struct Channels {
     pub pages: mpsc::Sender<PageToSave>,
     /// From everybody.
     pub events: mpsc::Receiver<Event>,
+    /// The same from the other end, for the frontier's thread.
+    pub frontier: mpsc::Sender<Event>,
     /// To the progress display.
     pub progress: watch::Sender<Snapshot>,
 }
@@ -112,13 +122,22 @@ pub enum EngineError {
     /// The frontier cannot be written; what is committed is safe.
     #[error(transparent)]
     Frontier(#[from] FrontierError),
+    /// The operating system has no thread for the frontier.
+    #[error("cannot start the frontier's thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// See the module.
 pub struct Engine {
     config: EngineConfig,
-    scope: Scope,
-    frontier: Box<dyn Frontier>,
+    scope: Arc<Scope>,
+    frontier: FrontierThread,
+    /// The counters as of the last commit.
+    ledger: Ledger,
+    /// The group that is on its way to the disk.
+    committing: Option<Committing>,
+    /// Takes that are out.
+    takes: usize,
     scheduler: Scheduler,
     pool: Pool<WorkerClient>,
     channels: Channels,
@@ -129,9 +148,13 @@ pub struct Engine {
     pages_before: u64,
     /// Pages at the saver.
     unsaved: HashMap<DedupKey, Unsaved>,
-    unsaved_bytes: usize,
+    /// Bytes of what was answered and is not committed.
+    uncommitted_bytes: usize,
+    /// Those of them that have ended, with `endings`.
+    ended_bytes: usize,
     /// A request that waits for a worker of its own.
     lonely: Option<Box<Request>>,
+    resending: Resending,
     endings: Vec<Ending>,
     given_up: Vec<(Origin, String)>,
     notes: Notes,
@@ -153,6 +176,14 @@ struct Unsaved {
     bytes: usize,
 }
 
+/// A group that is on its way to the disk.
+#[derive(Debug)]
+struct Committing {
+    endings: usize,
+    bytes: usize,
+    given_up: Vec<Origin>,
+}
+
 /// Nothing more is dispatched; what is in flight is finished.
 #[derive(Clone, Copy, Debug)]
 struct Stopping {
@@ -161,33 +192,45 @@ struct Stopping {
 }
 
 impl Engine {
-    /// An engine with these parts; `workers` are the names the user gave.
+    /// An engine with these parts, about to crawl from these seeds; `workers` are the names the user gave.
+    ///
+    /// # Errors
+    /// When the frontier cannot be written.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of its own, made elsewhere")]
     pub fn new(
         config: EngineConfig,
         scope: Scope,
-        frontier: Box<dyn Frontier>,
+        mut frontier: Box<dyn Frontier>,
+        seeds: Vec<Request>,
         scheduler: Scheduler,
         workers: Vec<String>,
         channels: Channels,
         started: Instant,
-    ) -> Engine {
-        let pages_begun = frontier.ledger().pages;
+    ) -> Result<Engine, EngineError> {
+        let pages_before = frontier.ledger().pages;
+        let seeded = frontier.seed(seeds)?;
+        let ledger = frontier.ledger().clone();
         let notes = Notes { versions: config.versions, ..Notes::default() };
-        Engine {
+        let mut engine = Engine {
             worker_problems: vec![None; workers.len()],
             pool: Pool::new(workers),
             config,
-            scope,
-            frontier,
+            scope: Arc::new(scope),
+            frontier: FrontierThread::start(frontier, channels.frontier.clone()).map_err(EngineError::Thread)?,
+            ledger,
+            committing: None,
+            takes: 0,
             scheduler,
             channels,
             started,
             in_flight: 0,
-            pages_begun,
-            pages_before: pages_begun,
+            pages_begun: pages_before,
+            pages_before,
             unsaved: HashMap::new(),
-            unsaved_bytes: 0,
+            uncommitted_bytes: 0,
+            ended_bytes: 0,
             lonely: None,
+            resending: Resending::default(),
             endings: Vec::new(),
             given_up: Vec::new(),
             notes,
@@ -198,30 +241,31 @@ impl Engine {
             items_seen: 0,
             fetches: 0,
             bytes: 0,
+        };
+        for (origin, health) in &seeded.woken {
+            engine.scheduler.restore(origin, health, started);
         }
+        Ok(engine)
     }
 
-    /// Crawls from these seeds to the end. `interrupt` resolves at each signal: the first lets what is in flight finish, the second ends
-    /// at once.
+    /// Crawls to the end. `interrupt` resolves at each signal: the first lets what is in flight finish, the second ends at once.
     ///
     /// # Errors
     /// [`EngineError`].
-    pub async fn run<S, Fut>(mut self, seeds: Vec<Request>, interrupt: S) -> Result<(Ended, Box<dyn Frontier>), EngineError>
+    pub async fn run<S, Fut>(mut self, interrupt: S) -> Result<(Ended, Box<dyn Frontier>), EngineError>
     where
         S: Fn() -> Fut,
         Fut: Future<Output = ()>,
     {
-        let now = Instant::now();
-        let committed = self.frontier.seed(seeds)?;
-        self.note(committed, now);
-        if let Some(reason) = self.config.budgets.reached(self.frontier.ledger()) {
+        if let Some(reason) = self.config.budgets.reached(&self.ledger) {
             self.stop(reason);
         }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut signal = Box::pin(interrupt());
         loop {
-            let wake = self.dispatch()?;
+            self.order_resend();
+            let wake = self.dispatch();
             if self.is_over() {
                 break;
             }
@@ -240,7 +284,7 @@ impl Engine {
                     signal = Box::pin(interrupt());
                 }
             }
-            self.commit()?;
+            self.commit();
         }
         self.publish();
         Ok(self.ended())
@@ -262,6 +306,7 @@ impl Engine {
     fn handle(&mut self, event: Event, now: Instant) -> Result<(), EngineError> {
         match event {
             Event::Finished(finished) => self.finished(*finished, now),
+            Event::Frontier(event) => self.frontier(event, now)?,
             Event::Saved { pages, output } => {
                 pages.into_iter().for_each(|page| self.saved(page));
                 if output.is_some() {
@@ -275,18 +320,22 @@ impl Engine {
         Ok(())
     }
 
-    fn ended(self) -> (Ended, Box<dyn Frontier>) {
-        let complete = self.frontier.ledger().urls.queued == 0;
+    fn ended(mut self) -> (Ended, Box<dyn Frontier>) {
+        // Whoever still sends is not waited for; what the frontier was ordered to do is done.
+        self.channels.events.close();
+        let frontier = tokio::task::block_in_place(|| self.frontier.finish());
+        let ledger = frontier.ledger().clone();
+        let complete = ledger.urls.queued == 0;
         let tally = |member: &crate::pool::Member| WorkerTally { host: member.name.clone(), done: member.done, failed: member.failed };
         let ended = Ended {
-            ledger: self.frontier.ledger().clone(),
+            ledger,
             stopped_by: self.stopping.map(|stopping| stopping.reason).filter(|_| !complete),
             fetches: self.fetches,
             bytes: self.bytes,
             workers: self.pool.members().iter().map(tally).collect(),
             abandoned: self.in_flight,
         };
-        (ended, self.frontier)
+        (ended, frontier)
     }
 }
 

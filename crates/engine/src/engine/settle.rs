@@ -8,8 +8,8 @@ use model::save::{ItemStatus, PageItems};
 use model::{Origin, Outcome, Page, ParserRef, Redirect, RetryClass, Verdict, WireError};
 use tokio::time::Instant;
 
-use super::{Engine, EngineError, Unsaved, share};
-use crate::frontier::{Committed, Ending, Fate, PageEnd, PageFacts, RejectedItem};
+use super::{Engine, Unsaved, share};
+use crate::frontier::{Ending, Fate, PageEnd, PageFacts, RejectedItem};
 use crate::ledger::ItemCounts;
 use crate::pool::member::WorkerClient;
 use crate::pool::{Lease, WorkerIndex};
@@ -31,6 +31,7 @@ impl Engine {
                 let until = since + self.config.limits.job_deadline();
                 let slot = if silent && until > now { Slot::SilentUntil(until) } else { Slot::Free };
                 self.scheduler.ended(&origin, slot, now);
+                self.scheduler.page_returned(&origin, now);
                 self.pages_begun -= 1;
                 let alone = lease.alone;
                 let worker = &self.pool.members()[lease.worker].name;
@@ -82,6 +83,7 @@ impl Engine {
             }
             Verdict::Failed(error) => self.failed(&mut request, &origin, &error, &fetch, now),
         };
+        self.scheduler.page_returned(&origin, now);
         self.pages_begun -= 1;
         self.endings.push(Ending { request, fate });
     }
@@ -118,12 +120,12 @@ impl Engine {
             tries: Tries::default(),
         });
         let links = links.collect();
-        let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version, items };
+        let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version, items, addition: false };
         let page = PageToSave { key: request.key, page };
         let bytes = link_bytes + saver::size(&page);
         let end = PageEnd { links, refused: refused(cut), facts, rejected: Vec::new() };
         self.unsaved.insert(request.key, Unsaved { request, end, bytes });
-        self.unsaved_bytes += bytes;
+        self.uncommitted_bytes += bytes;
         let sent = self.channels.pages.try_send(page);
         assert!(sent.is_ok(), "the saver's channel has room for every page permit, and the saver outlives the engine");
     }
@@ -140,7 +142,7 @@ impl Engine {
         let mut judged = self.scope.judge(&target.url, target.depth);
         if judged == Err(Refusal::OtherSite) && is_seed {
             let site = Site::of(&target.url);
-            self.scope.add_site(site.clone());
+            Arc::make_mut(&mut self.scope).add_site(site.clone());
             // The site joins; the rules on URLs hold for it as for any other.
             judged = self.scope.judge(&target.url, target.depth);
             match judged {
@@ -148,7 +150,7 @@ impl Engine {
                     tracing::warn!(seed = %request.url, target = %target.url, "the seed redirects to another site, which joins the scope");
                     self.notes.sites.push(site);
                 }
-                Err(_) => self.scope.remove_site(&site),
+                Err(_) => Arc::make_mut(&mut self.scope).remove_site(&site),
             }
         }
         if judged.is_err() {
@@ -181,7 +183,7 @@ impl Engine {
     /// Gives an origin up. What waits in its window goes back, and is dead with all that is queued for it.
     fn give_up(&mut self, origin: &Origin, error: &WireError, now: Instant) -> Fate {
         let reason = format!("origin dead: {}", error.code);
-        if !self.given_up.iter().any(|(known, _)| known == origin) {
+        if !self.is_given_up(origin) {
             tracing::warn!(%origin, %error, "no normal answer for too long: the site is given up");
             for request in self.scheduler.clear(origin, now) {
                 self.endings.push(Ending { request: Box::new(request), fate: Fate::Unsent });
@@ -192,9 +194,12 @@ impl Engine {
     }
 
     pub(super) fn saved(&mut self, saved: SavedPage) {
+        if saved.page.addition {
+            return self.resent(saved);
+        }
         let Some(Unsaved { request, mut end, bytes }) = self.unsaved.remove(&saved.key) else { return };
-        self.unsaved_bytes -= bytes;
-        let SavedPage { page: PageItems { page, fetched_at_ms, version, items }, answers, .. } = saved;
+        self.ended_bytes += bytes;
+        let SavedPage { page: PageItems { page, fetched_at_ms, version, items, .. }, answers, .. } = saved;
         let counts = &mut end.facts.items;
         counts.parsed = answers.len() as u64;
         for (ordinal, (answer, item)) in answers.into_iter().zip(items).enumerate() {
@@ -216,34 +221,6 @@ impl Engine {
         self.endings.push(Ending { request, fate: Fate::Page(end) });
     }
 
-    /// Commits what has ended since the last time, as one group.
-    pub(super) fn commit(&mut self) -> Result<(), EngineError> {
-        let now = Instant::now();
-        for (origin, reason) in std::mem::take(&mut self.given_up) {
-            let committed = self.frontier.give_up(&origin, &reason)?;
-            self.note(committed, now);
-        }
-        if self.endings.is_empty() {
-            return Ok(());
-        }
-        let endings = std::mem::take(&mut self.endings);
-        self.notes.now_ms = wall_clock();
-        // The other tasks go on while this thread is at the disk.
-        let committed = tokio::task::block_in_place(|| self.frontier.commit(endings, &self.notes, &self.scope))?;
-        self.notes.sites.clear();
-        self.note(committed, now);
-        if let Some(reason) = self.config.budgets.reached(self.frontier.ledger()) {
-            self.stop(reason);
-        }
-        Ok(())
-    }
-
-    pub(super) fn note(&mut self, committed: Committed, now: Instant) {
-        for origin in &committed.woken {
-            self.scheduler.wake(origin, now);
-        }
-    }
-
     /// Grows with every page, also across restarts: wall-clock milliseconds, or one more than the last where the clock stands or goes
     /// back.
     fn next_version(&mut self) -> u64 {
@@ -253,7 +230,7 @@ impl Engine {
 }
 
 /// Milliseconds since the Unix epoch.
-fn wall_clock() -> u64 {
+pub(super) fn wall_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 

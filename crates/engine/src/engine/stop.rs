@@ -33,12 +33,20 @@ impl Engine {
 
     /// Whether the loop may end.
     pub(super) fn is_over(&mut self) -> bool {
-        let idle = self.in_flight == 0 && self.unsaved.is_empty() && self.endings.is_empty();
-        if idle && self.frontier.ledger().urls.queued == 0 {
+        let idle = self.in_flight == 0
+            && self.committing.is_none()
+            && self.unsaved.is_empty()
+            && self.uncommitted() == 0
+            && self.given_up.is_empty()
+            && self.resending.is_idle();
+        if idle && self.ledger.urls.queued == 0 {
             return true;
         }
         if idle && self.stopping.is_none() && !self.config.budgets.allows_page(self.pages_begun) {
             self.stop(StopReason::MaxPages);
+        }
+        if idle && self.stopping.is_none() && self.takes == 0 && self.scheduler.is_held_by_budget() {
+            self.stop(StopReason::MaxPagesPerHost);
         }
         match self.stopping {
             None => false,
@@ -135,7 +143,7 @@ impl Engine {
     }
 
     pub(super) fn publish(&self) {
-        let ledger = self.frontier.ledger();
+        let ledger = &self.ledger;
         self.channels.progress.send_replace(Snapshot {
             elapsed: self.started.elapsed(),
             pages: ledger.pages,
@@ -149,7 +157,7 @@ impl Engine {
 
     /// Why nothing is being fetched, or less than could be.
     fn waiting_for(&self) -> Option<String> {
-        let (now, ledger) = (Instant::now(), self.frontier.ledger());
+        let (now, ledger) = (Instant::now(), &self.ledger);
         if let Some(stopping) = self.stopping {
             let left = self.config.limits.grace.saturating_sub(stopping.since.elapsed());
             return Some(format!("{} in flight to finish, at most {} s (again Ctrl-C: end at once)", self.in_flight, left.as_secs()));

@@ -11,6 +11,7 @@ use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::Ledger;
 use crate::request::Request;
+use crate::scheduler::Health;
 
 /// A frontier in memory.
 pub(crate) type MemoryFrontier = StoredFrontier<MemoryStorage>;
@@ -23,6 +24,7 @@ pub(crate) struct MemoryStorage {
     sequence: u64,
     in_flight: HashSet<DedupKey>,
     given_up: BTreeMap<Origin, String>,
+    health: HashMap<Origin, Health>,
     stories: BTreeMap<DedupKey, Story>,
     rejected: BTreeMap<ItemPlace, RejectedItem>,
     send: BTreeMap<ItemPlace, RejectedItem>,
@@ -91,6 +93,14 @@ impl Storage for MemoryStorage {
     }
 
     fn count_page(&mut self, _: &str) {}
+
+    fn set_health(&mut self, origin: &Origin, health: &Health) {
+        self.health.insert(origin.clone(), health.clone());
+    }
+
+    fn health(&self, origin: &Origin) -> Health {
+        self.health.get(origin).cloned().unwrap_or_default()
+    }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {
         let open: Vec<(Place, Request)> = self

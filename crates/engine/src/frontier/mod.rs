@@ -11,6 +11,7 @@ mod disk;
 mod rules;
 mod storage;
 mod story;
+mod thread;
 
 #[cfg(test)]
 mod memory;
@@ -27,9 +28,11 @@ pub use disk::{CrawlRecord, DiskFrontier, Opened, Opening, OutputMark};
 pub use rules::StoredFrontier;
 pub use storage::ItemPlace;
 pub use story::{DeadLetter, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
+pub use thread::{FrontierEvent, FrontierThread, Group, Order, TAKES};
 
 use crate::ledger::Ledger;
 use crate::request::Request;
+use crate::scheduler::Health;
 use crate::scope::{Scope, Site};
 
 /// Where requests are kept.
@@ -121,6 +124,8 @@ pub struct Notes {
     pub output: Option<OutputMark>,
     /// Sites that have joined the scope since the last group.
     pub sites: Vec<Site>,
+    /// What the scheduler learnt of origins since the last group; the pages are counted by the frontier itself.
+    pub health: Vec<(Origin, Health)>,
     /// Items sent again since the last group, with what became of them.
     pub resent: Vec<Resent>,
 }
@@ -197,8 +202,8 @@ pub struct PageEnd {
 /// What a commit did.
 #[derive(Clone, Debug, Default)]
 pub struct Committed {
-    /// Origins that have requests to take now or later, each once.
-    pub woken: Vec<Origin>,
+    /// Origins that have requests to take now or later, each once, with what is known of them.
+    pub woken: Vec<(Origin, Health)>,
     /// Endings that changed nothing because they came too late.
     pub stale: u64,
 }
@@ -210,8 +215,8 @@ pub struct Requeued {
     pub urls: u64,
     /// Items, to be sent without a fetch.
     pub items: u64,
-    /// Origins that have requests to take, each once.
-    pub woken: Vec<Origin>,
+    /// Origins that have requests to take, each once, with what is known of them.
+    pub woken: Vec<(Origin, Health)>,
 }
 
 /// What [`Frontier::take`] found.

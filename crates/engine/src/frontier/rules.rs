@@ -284,10 +284,15 @@ impl Answer {
         }
     }
 
-    fn finish(mut self) -> Committed {
-        self.committed.woken = self.woken.into_iter().collect();
+    fn finish(mut self, storage: &impl Storage) -> Committed {
+        let mut woken: Vec<Origin> = self.woken.into_iter().collect();
         // A stated order, so that the same crawl takes the same course.
-        self.committed.woken.sort();
+        woken.sort();
+        let with_health = |origin: Origin| {
+            let health = storage.health(&origin);
+            (origin, health)
+        };
+        self.committed.woken = woken.into_iter().map(with_health).collect();
         self.committed
     }
 }
@@ -298,11 +303,14 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
         for ending in group {
             self.end(ending, scope, notes.now_ms, &mut answer)?;
         }
+        for (origin, health) in &notes.health {
+            self.storage.set_health(origin, health);
+        }
         for resent in notes.resent.clone() {
             self.resent(resent)?;
         }
         self.apply(notes)?;
-        Ok(answer.finish())
+        Ok(answer.finish(&self.storage))
     }
 
     fn seed(&mut self, seeds: Vec<Request>) -> Result<Committed, FrontierError> {
@@ -312,7 +320,7 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
         }
         self.apply(&Notes::default())?;
         answer.woken.extend(self.storage.origins());
-        Ok(answer.finish())
+        Ok(answer.finish(&self.storage))
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {
@@ -362,7 +370,7 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
         self.requeue_dead(reason, &mut requeued, &mut answer)?;
         self.requeue_origins(reason, &mut requeued, &mut answer)?;
         self.requeue_items(reason, &mut requeued)?;
-        requeued.woken = answer.finish().woken;
+        requeued.woken = answer.finish(&self.storage).woken;
         Ok(requeued)
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{DeadLetter, FrontierError, Notes, OutputMark, RejectedItem, Story, Taken, Whereabouts};
 use crate::ledger::Ledger;
 use crate::request::Request;
+use crate::scheduler::Health;
 
 /// Where a frontier keeps its requests.
 pub trait Storage: Send {
@@ -50,6 +51,12 @@ pub trait Storage: Send {
 
     /// Counts a page that was committed for an origin.
     fn count_page(&mut self, origin: &str);
+
+    /// Keeps what the scheduler learnt of an origin. Origins that have nothing in the crawl are passed over.
+    fn set_health(&mut self, origin: &Origin, health: &Health);
+
+    /// What is known of an origin: as it was kept, with the pages that were counted.
+    fn health(&self, origin: &Origin) -> Health;
 
     /// Hands out; see [`Frontier::take`](super::Frontier::take). Needs no [`apply`](Storage::apply).
     ///

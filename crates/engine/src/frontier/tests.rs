@@ -2,6 +2,8 @@ use super::memory::MemoryFrontier;
 use super::*;
 use crate::ledger::{ItemCounts, UrlCounts};
 use crate::request::{Cost, Request};
+use crate::retry::LOST_ITS_WORKER;
+use crate::scheduler::{Health, Ill};
 use crate::scope::Site;
 use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId, SpiderHash};
 use proptest::prelude::*;
@@ -26,6 +28,10 @@ fn ending(of: &str, fate: Fate) -> Ending {
 fn page(of: &str, links: &[&str]) -> Ending {
     let links = links.iter().map(|path| request(path)).collect();
     ending(of, Fate::Page(PageEnd { links, ..PageEnd::default() }))
+}
+
+fn origins(woken: Vec<(Origin, Health)>) -> Vec<Origin> {
+    woken.into_iter().map(|(origin, _)| origin).collect()
 }
 
 fn take(frontier: &mut dyn Frontier, most: usize, now: Instant) -> Vec<String> {
@@ -95,7 +101,7 @@ fn an_origin_given_up_takes_its_queue_and_its_future_along(frontier: &mut dyn Fr
     let dead: BTreeSet<String> = frontier.dead(None, 9).unwrap().into_iter().map(|letter| letter.url.path_and_query().to_owned()).collect();
     assert_eq!(dead, ["/b", "/c", "/d"].map(str::to_owned).into());
     let requeued = frontier.requeue(Some("origin dead")).unwrap();
-    assert_eq!((requeued.urls, requeued.woken), (3, vec![origin]));
+    assert_eq!((requeued.urls, origins(requeued.woken)), (3, vec![origin]));
     assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 4, done: 1, dead: 0, skipped: 0, queued: 3 });
     assert_eq!(take(frontier, 9, now), ["b", "c", "d"]);
 }
@@ -105,7 +111,7 @@ fn what_was_never_sent_is_where_it_was(frontier: &mut dyn Frontier) {
     let now = Instant::now();
     assert_eq!(take(frontier, 2, now), ["a", "b"]);
     let committed = frontier.commit(vec![ending("a", Fate::Unsent)], &Notes::default(), &scope()).unwrap();
-    assert_eq!(committed.woken, [request("").url.origin()]);
+    assert_eq!(origins(committed.woken), [request("").url.origin()]);
     assert_eq!(take(frontier, 9, now), ["a", "c"]);
 }
 
@@ -202,7 +208,7 @@ fn nothing_is_queued_again_for_an_origin_that_was_given_up(frontier: &mut dyn Fr
     frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
     let target = Box::new(request("a"));
     let group = vec![ending("a", Fate::Redirected { target, revisit: true }), ending("b", Fate::Again { not_before: None })];
-    assert_eq!(frontier.commit(group, &Notes::default(), &scope()).unwrap().woken, []);
+    assert_eq!(frontier.commit(group, &Notes::default(), &scope()).unwrap().woken.len(), 0);
     assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 0, dead: 2, skipped: 0, queued: 0 });
 }
 
@@ -289,7 +295,7 @@ fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued()
     let mut frontier = open(folder.path());
     assert_eq!(*frontier.ledger(), ledger);
     let woken = frontier.seed(vec![request("a")]).unwrap().woken;
-    assert_eq!(woken, [request("").url.origin()]);
+    assert_eq!(origins(woken), [request("").url.origin()]);
     assert_eq!(take(&mut *frontier, 9, now), ["c"]);
     let later = Instant::now() + Duration::from_secs(3601);
     let taken = frontier.take(&request("").url.origin(), 9, later).unwrap().requests;
@@ -298,6 +304,89 @@ fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued()
     let record = record(folder.path());
     assert_eq!((record.epoch, record.restarts(), record.versions, record.output.unwrap().bytes), (3, 2, 9, 7));
     assert_eq!(record.sites, [Site::of(&request("").url)]);
+}
+
+#[test]
+fn the_health_of_an_origin_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (now, origin) = (Instant::now(), request("").url.origin());
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    take(&mut *frontier, 1, now);
+    let (due, until) = (now + Duration::from_secs(60), now + Duration::from_secs(90));
+    let ill = Some(Ill { lasted: Duration::from_secs(5), failures: 2, until });
+    let health = vec![(origin.clone(), Health { answered: true, due: Some(due), ill, pages: 0 })];
+    frontier.commit(vec![page("a", &[])], &Notes { health, ..Notes::default() }, &scope()).unwrap();
+    drop(frontier);
+    let mut frontier = open(folder.path());
+    let [(found, health)] = &frontier.seed(vec![]).unwrap().woken[..] else { panic!() };
+    let ill = health.ill.as_ref().unwrap();
+    assert_eq!((found, health.answered, health.pages, ill.lasted, ill.failures), (&origin, true, 1, Duration::from_secs(5), 2));
+    // A millisecond is the precision on disk.
+    for (kept, was) in [(health.due.unwrap(), due), (ill.until, until)] {
+        assert!(kept.max(was) - kept.min(was) <= Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_page_that_was_being_parsed_when_its_process_ended_has_a_loss_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Instant::now();
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    drop(frontier);
+    let open_after = |epoch| {
+        let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
+        let parsing = vec![(request("a").key, epoch), (request("x").key, epoch)];
+        match DiskFrontier::open(folder.path(), Opening { parsing, ..opening(new, &|_| true) }).unwrap() {
+            Opened::Ready(frontier, _) => frontier,
+            Opened::Complete(_) => panic!("complete"),
+        }
+    };
+    let losses = |frontier: &mut DiskFrontier| {
+        let requests = frontier.take(&request("").url.origin(), 9, now).unwrap().requests;
+        requests
+            .iter()
+            .map(|request| (request.url.path_and_query().to_owned(), request.tries.losses, request.tries.losses_alone))
+            .collect::<Vec<_>>()
+    };
+    let row = |path: &str, losses, alone| (path.to_owned(), losses, alone);
+    // Epoch 1 was parsing it; a journal that was not begun anew since says so again, and that is no news.
+    assert_eq!(losses(&mut open_after(1)), [row("/b", 0, 0), row("/a", 1, 0)]);
+    assert_eq!(losses(&mut open_after(1)), [row("/b", 0, 0), row("/a", 1, 0)]);
+    for (epoch, expected) in [(3, (2, 0)), (4, (3, 0)), (5, (4, 1)), (6, (5, 2))] {
+        assert_eq!(losses(&mut open_after(epoch)), [row("/b", 0, 0), row("/a", expected.0, expected.1)]);
+    }
+    let frontier = open_after(7);
+    assert_eq!(frontier.ledger().dead_by_reason, [(LOST_ITS_WORKER.to_owned(), 1)].into());
+    assert_eq!(frontier.ledger().urls.queued, 1);
+}
+
+#[test]
+fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a"), request("b"), request("c"), request("d")]).unwrap();
+    take(&mut *frontier, 3, Instant::now());
+    let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, collided: 0 };
+    let end = PageEnd { facts: PageFacts { items, ..PageFacts::default() }, rejected: vec![rejected("a", 0, "one")], ..PageEnd::default() };
+    let group = vec![
+        ending("a", Fate::Page(end)),
+        ending("b", Fate::Skipped { reason: "why".to_owned() }),
+        ending("c", Fate::Dead { reason: "why".to_owned() }),
+    ];
+    frontier.commit(group, &Notes::default(), &scope()).unwrap();
+    drop(frontier);
+    let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
+    let opening = Opening { rescan: true, ..opening(new, &|_| true) };
+    let Opened::Ready(mut frontier, record) = DiskFrontier::open(folder.path(), opening).unwrap() else { panic!() };
+    let mut expected = Ledger { urls: UrlCounts { discovered: 4, done: 0, dead: 1, skipped: 0, queued: 3 }, ..Ledger::default() };
+    expected.dead_by_reason = [("why".to_owned(), 1)].into();
+    assert_eq!((frontier.ledger(), &record.ledger, record.rescanning), (&expected, &expected, false));
+    assert_eq!(frontier.rejected(None, 9).unwrap(), []);
+    let mut again = take(&mut *frontier, 9, Instant::now());
+    again.sort();
+    assert_eq!(again, ["a", "b", "d"]);
 }
 
 #[test]
@@ -380,6 +469,11 @@ proptest! {
         fetched.sort_unstable();
         prop_assert_eq!(fetched, reachable.into_iter().collect::<Vec<_>>());
     }
+}
+
+proptest! {
+    // A disk is opened some thousand times.
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// The same on disk, with a kill at any moment: what was in flight is fetched again, and every URL is committed exactly once.
     #[test]

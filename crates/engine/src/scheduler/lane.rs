@@ -7,6 +7,7 @@ use model::Origin;
 use tokio::time::Instant;
 
 use super::HostRules;
+use super::health::{Health, Ill};
 use crate::backoff;
 use crate::request::Request;
 
@@ -15,8 +16,16 @@ use crate::request::Request;
 pub(super) struct Lane {
     origin: Origin,
     window: VecDeque<Request>,
+    /// The window's length when it was filled last.
+    filled: usize,
+    /// The frontier has more that are due.
     more: bool,
+    /// How many the frontier was asked for; none while nothing is asked.
+    asked: Option<usize>,
+    /// Something was found since it was asked.
+    woken: bool,
     later: Option<Instant>,
+    answered: bool,
     last_answer: Option<Instant>,
     ill: Option<Illness>,
 }
@@ -24,6 +33,8 @@ pub(super) struct Lane {
 /// A stretch of time without a normal answer.
 #[derive(Debug)]
 struct Illness {
+    /// Before `since`, in earlier processes.
+    before: Duration,
     since: Instant,
     failures: u32,
     until: Instant,
@@ -44,8 +55,20 @@ pub enum Trouble {
 const LEAST_TRIES: u32 = 3;
 
 impl Lane {
-    pub(super) fn new(origin: Origin) -> Lane {
-        Lane { origin, window: VecDeque::new(), more: false, later: None, last_answer: None, ill: None }
+    pub(super) fn new(origin: Origin, health: &Health, now: Instant) -> Lane {
+        let illness = |ill: &Ill| Illness { before: ill.lasted, since: now, failures: ill.failures, until: ill.until };
+        Lane {
+            origin,
+            window: VecDeque::new(),
+            filled: 0,
+            more: false,
+            asked: None,
+            woken: false,
+            later: None,
+            answered: health.answered,
+            last_answer: None,
+            ill: health.ill.as_ref().map(illness),
+        }
     }
 
     pub(super) fn origin(&self) -> &Origin {
@@ -56,18 +79,44 @@ impl Lane {
         self.last_answer
     }
 
+    /// What of it outlives the process; the host knows the rest.
+    pub(super) fn health(&self, due: Option<Instant>, now: Instant) -> Health {
+        let ill = |ill: &Illness| Ill { lasted: ill.lasted(now), failures: ill.failures, until: ill.until };
+        Health { answered: self.answered, due, ill: self.ill.as_ref().map(ill), pages: 0 }
+    }
+
+    /// Until when it is left alone.
+    pub(super) fn ill_until(&self) -> Option<Instant> {
+        self.ill.as_ref().map(|ill| ill.until)
+    }
+
     pub(super) fn has_more(&mut self) {
         self.more = true;
+        self.woken |= self.asked.is_some();
     }
 
-    pub(super) fn refill(&mut self, requests: Vec<Request>, more: bool, later: Option<Instant>) {
+    /// Whether there is anything in it, or may be.
+    pub(super) fn has_work(&self) -> bool {
+        self.more || self.asked.is_some() || self.later.is_some() || !self.window.is_empty()
+    }
+
+    /// The frontier's answer. Returns how many it was asked for.
+    pub(super) fn refill(&mut self, requests: Vec<Request>, more: bool, later: Option<Instant>) -> usize {
         self.window.extend(requests);
-        self.more = more;
+        self.filled = self.window.len();
+        self.more = more || std::mem::take(&mut self.woken);
         self.later = later;
+        self.asked.take().unwrap_or(0)
     }
 
+    /// When something can be taken from it, or asked for.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        let work = if self.more || !self.window.is_empty() { now } else { self.later? };
+        let work = match (&self.asked, self.window.is_empty()) {
+            (_, false) => now,
+            (Some(_), true) => return None,
+            (None, true) if self.more => now,
+            (None, true) => self.later?,
+        };
         Some(self.ill.as_ref().map_or(work, |ill| work.max(ill.until)))
     }
 
@@ -75,30 +124,49 @@ impl Lane {
         self.window.pop_front()
     }
 
+    /// Whether the window should be filled now: ahead of the time it is empty.
+    pub(super) fn wants_more(&self) -> bool {
+        self.asked.is_none() && self.more && self.window.len() <= self.filled / 2
+    }
+
+    pub(super) fn ask(&mut self, most: usize) {
+        self.asked = Some(most);
+    }
+
     pub(super) fn clear(&mut self) -> Vec<Request> {
-        (self.more, self.later) = (false, None);
+        (self.more, self.woken, self.later) = (false, false, None);
         self.window.drain(..).collect()
     }
 
-    pub(super) fn answered(&mut self, now: Instant) {
+    /// Returns whether that changes its health.
+    pub(super) fn answered(&mut self, now: Instant) -> bool {
+        let news = !self.answered || self.ill.is_some();
+        self.answered = true;
         self.last_answer = Some(now);
         self.ill = None;
+        news
     }
 
     pub(super) fn trouble(&mut self, rules: &HostRules, retry_after: Option<Duration>, now: Instant, random: f64) -> Trouble {
-        let ill = self.ill.get_or_insert(Illness { since: now, failures: 0, until: now });
+        let patience = if self.answered { rules.give_up } else { rules.give_up_unanswered };
+        let ill = self.ill.get_or_insert(Illness { before: Duration::ZERO, since: now, failures: 0, until: now });
         // What was in flight when the first of them failed fails with it: that is one failure.
         let counts = now >= ill.until;
         ill.failures += u32::from(counts);
-        let patience = if self.last_answer.is_some() { rules.give_up } else { rules.give_up_unanswered };
-        if ill.failures >= LEAST_TRIES && now.duration_since(ill.since) >= patience {
+        if ill.failures >= LEAST_TRIES && ill.lasted(now) >= patience {
             return Trouble::GiveUp;
         }
         // An origin is tried once more at the moment its time is up, and then given up or not.
-        let longest = (ill.since + patience).max(now + rules.backoff);
+        let longest = (now + patience.saturating_sub(ill.lasted(now))).max(now + rules.backoff);
         let pause = backoff::pause(rules.backoff, ill.failures, random).max(retry_after.unwrap_or_default());
         // A time too far to name is cut to the same.
         ill.until = ill.until.max(now.checked_add(pause).map_or(longest, |until| until.min(longest)));
         if counts { Trouble::Until(ill.until) } else { Trouble::Known }
+    }
+}
+
+impl Illness {
+    fn lasted(&self, now: Instant) -> Duration {
+        self.before + now.saturating_duration_since(self.since)
     }
 }

@@ -6,22 +6,27 @@
 //! **Invariant.** A host with a delay has at most one request in flight, and two of its requests are at least the delay apart, counted
 //! from the end of the first.
 //! **Invariant.** A host is listed under the earliest time at which [`Scheduler::next`] could take something from it, or not at all.
+//! **Invariant.** A host about which nothing matters any more is forgotten; what matters later is in its origins' [`Health`], which the
+//! frontier keeps.
+//! **Invariant.** A window is asked for at most once at a time, and all windows together hold no more than [`HELD`] requests and one each.
 
+mod health;
 mod host;
 mod lane;
 
-use std::collections::{BTreeMap, HashMap};
-use std::num::NonZeroUsize;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use model::{HostName, Origin};
 use tokio::time::Instant;
 
+pub use health::{Health, Ill};
 pub use host::Slot;
 pub use lane::Trouble;
 
 use crate::request::Request;
-use host::Host;
+use host::{Host, Turn};
 
 /// How hosts are treated unless they say otherwise.
 #[derive(Clone, Debug)]
@@ -30,6 +35,8 @@ pub struct HostRules {
     pub delay: Option<Duration>,
     /// Most requests in flight to one host that has no delay. None: as many as the crawl has.
     pub per_host: Option<NonZeroUsize>,
+    /// Most pages of one host over the whole crawl.
+    pub max_pages: Option<NonZeroU64>,
     /// First pause for an origin in trouble; doubles with each failure.
     pub backoff: Duration,
     /// Time in trouble without a single normal answer after which an origin is given up.
@@ -41,13 +48,31 @@ pub struct HostRules {
 /// Pause between two requests to a public host, when the user says nothing.
 pub const PUBLIC_DELAY: Duration = Duration::from_secs(1);
 
+/// Requests in all windows together, beyond which a window gets one at a time: at some 500 bytes each, 16 MB.
+const HELD: usize = 32 * 1024;
+
+/// Most requests of one window: what a host without a delay uses up while a commit is in the way.
+const WINDOW: usize = 1024;
+
+/// The same for a host with a delay, which needs no more for the next seconds.
+const POLITE_WINDOW: usize = 4;
+
+/// Windows that may become as large at the same time.
+const SHARES: usize = 8;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Scheduler {
     rules: HostRules,
     hosts: HashMap<HostName, Host>,
     listed: BTreeMap<(Instant, u64), HostName>,
+    /// Hosts without work, by the time at which they are forgotten unless something comes.
+    idle: BTreeMap<(Instant, u64), HostName>,
     listings: u64,
+    wants: VecDeque<Want>,
+    /// Requests in windows, and those that were asked for.
+    held: usize,
+    changed: HashMap<Origin, Health>,
 }
 
 /// What to do next.
@@ -55,47 +80,118 @@ pub struct Scheduler {
 pub enum Next {
     /// Dispatch this request; its host's slot is taken until [`Scheduler::ended`].
     Request(Box<Request>),
-    /// This origin may be visited but its window is empty: [`refill`](Scheduler::refill) it from the frontier and ask again.
-    Refill(Origin),
-    /// Nothing is due before this time; `None`: nothing at all until something ends or is found.
+    /// Nothing is due before this time; `None`: nothing at all until something ends, is found, or is [refilled](Scheduler::refill).
     Wait(Option<Instant>),
 }
 
-/// Requests taken from the frontier for one origin at a time: enough that a refill is rare, few enough that memory is bounded by hosts.
-pub const WINDOW: usize = 64;
+/// An origin's window that wants to be filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The origin.
+    pub origin: Origin,
+    /// With at most so many requests.
+    pub most: usize,
+}
 
 impl Scheduler {
     /// A scheduler without hosts.
     pub fn new(rules: HostRules) -> Scheduler {
-        Scheduler { rules, hosts: HashMap::new(), listed: BTreeMap::new(), listings: 0 }
+        Scheduler {
+            rules,
+            hosts: HashMap::new(),
+            listed: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            listings: 0,
+            wants: VecDeque::new(),
+            held: 0,
+            changed: HashMap::new(),
+        }
     }
 
-    /// The frontier has something for this origin.
-    pub fn wake(&mut self, origin: &Origin, now: Instant) {
-        self.change(&origin.host(), now, |host| host.lane(origin).has_more());
+    /// The frontier has something for this origin, and knows this of it.
+    pub fn wake(&mut self, origin: &Origin, health: &Health, now: Instant) {
+        self.change(&origin.host(), now, |host| host.known_lane(origin, health, now).has_more());
+    }
+
+    /// As [`wake`](Scheduler::wake), after a restart: a host that has a clock is not visited before its delay has passed once more, as
+    /// nobody knows when the process before has ended.
+    pub fn restore(&mut self, origin: &Origin, health: &Health, now: Instant) {
+        self.change(&origin.host(), now, |host| {
+            host.known_lane(origin, health, now).has_more();
+            if health.due.is_some() {
+                host.rest(now);
+            }
+        });
+    }
+
+    /// The next window to fill. It is filled by [`refill`](Scheduler::refill), which must come.
+    pub fn wants(&mut self) -> Option<Want> {
+        self.wants.pop_front()
     }
 
     /// Fills an origin's window. `more`: the frontier has further ones that are due; `later`: when the first of those is due that are not.
     pub fn refill(&mut self, origin: &Origin, requests: Vec<Request>, more: bool, later: Option<Instant>, now: Instant) {
-        self.change(&origin.host(), now, |host| host.lane(origin).refill(requests, more, later));
+        self.held += requests.len();
+        let asked = self.change(&origin.host(), now, |host| host.lane(origin, now).refill(requests, more, later));
+        self.held -= asked;
     }
 
     /// The next request that is due.
     pub fn next(&mut self, now: Instant) -> Next {
-        let Some((&(time, _), name)) = self.listed.first_key_value() else { return Next::Wait(None) };
-        if time > now {
-            return Next::Wait(Some(time));
+        self.forget(now);
+        loop {
+            let Some((&(time, _), name)) = self.listed.first_key_value() else { return Next::Wait(None) };
+            if time > now {
+                return Next::Wait(Some(time));
+            }
+            let name = name.clone();
+            let host = self.hosts.get_mut(&name).expect("a listed host exists");
+            let turn = host.turn(now);
+            let next = match turn {
+                Turn::Request(request) => {
+                    self.held -= 1;
+                    self.ask(&name, &request.url.origin(), now);
+                    Some(Next::Request(request))
+                }
+                Turn::Empty(origin) => {
+                    // Its time for later ones has come, or there are more: either way there is something.
+                    self.hosts.get_mut(&name).expect("a listed host exists").lane(&origin, now).has_more();
+                    self.ask(&name, &origin, now);
+                    None
+                }
+                Turn::Nothing => None,
+            };
+            self.list(&name, now);
+            if let Some(next) = next {
+                return next;
+            }
         }
-        let name = name.clone();
-        let host = self.hosts.get_mut(&name).expect("a listed host exists");
-        let next = host.next(now);
-        self.list(&name, now);
-        next
+    }
+
+    /// Notes that a window wants to be filled, if it does.
+    fn ask(&mut self, name: &HostName, origin: &Origin, now: Instant) {
+        let host = self.hosts.get_mut(name).expect("a listed host exists");
+        let (has_delay, has_budget) = (host.has_delay(), host.has_budget());
+        let lane = host.lane(origin, now);
+        if !has_budget || !lane.wants_more() {
+            return;
+        }
+        let share = HELD.saturating_sub(self.held) / SHARES;
+        let most = share.clamp(1, if has_delay { POLITE_WINDOW } else { WINDOW });
+        lane.ask(most);
+        self.held += most;
+        self.wants.push_back(Want { origin: origin.clone(), most });
     }
 
     /// A request's dispatch has ended; its slot is free, or will be (see [`Slot`]).
     pub fn ended(&mut self, origin: &Origin, slot: Slot, now: Instant) {
-        self.change(&origin.host(), now, |host| host.ended(slot, now));
+        let has_delay = self.change(&origin.host(), now, |host| {
+            host.ended(slot, now);
+            host.has_delay()
+        });
+        if has_delay {
+            self.changed(origin, now);
+        }
     }
 
     /// A request was taken and not dispatched: its slot is free, and its host's clock as it was.
@@ -103,9 +199,16 @@ impl Scheduler {
         self.change(&origin.host(), now, Host::returned);
     }
 
+    /// An outcome was no page: it does not count for its host's page budget.
+    pub fn page_returned(&mut self, origin: &Origin, now: Instant) {
+        self.change(&origin.host(), now, Host::page_returned);
+    }
+
     /// The origin answered as a healthy server does.
     pub fn answered(&mut self, origin: &Origin, now: Instant) {
-        self.change(&origin.host(), now, |host| host.lane(origin).answered(now));
+        if self.change(&origin.host(), now, |host| host.lane(origin, now).answered(now)) {
+            self.changed(origin, now);
+        }
     }
 
     /// When the origin last answered as a healthy server does.
@@ -116,12 +219,21 @@ impl Scheduler {
     /// The origin is in trouble: it is left alone for a while, longer with each time, or given up. `random` is in 0..1.
     pub fn trouble(&mut self, origin: &Origin, retry_after: Option<Duration>, now: Instant, random: f64) -> Trouble {
         let rules = self.rules.clone();
-        self.change(&origin.host(), now, |host| host.lane(origin).trouble(&rules, retry_after, now, random))
+        let trouble = self.change(&origin.host(), now, |host| host.lane(origin, now).trouble(&rules, retry_after, now, random));
+        self.changed(origin, now);
+        trouble
     }
 
     /// Forgets what waits in the window of an origin that was given up. Returns those requests.
     pub fn clear(&mut self, origin: &Origin, now: Instant) -> Vec<Request> {
-        self.change(&origin.host(), now, |host| host.lane(origin).clear())
+        let cleared = self.change(&origin.host(), now, |host| host.lane(origin, now).clear());
+        self.held -= cleared.len();
+        cleared
+    }
+
+    /// Origins whose health has changed since this was asked last, to be kept by the frontier. `pages` is not filled in.
+    pub fn changes(&mut self) -> impl Iterator<Item = (Origin, Health)> + use<'_> {
+        self.changed.drain()
     }
 
     /// The hosts that have work and a free slot, and wait for their time.
@@ -132,6 +244,18 @@ impl Scheduler {
     /// When the first host is due, of those that have work and a free slot.
     pub fn soonest(&self) -> Option<Instant> {
         self.listed.keys().next().map(|(time, _)| *time)
+    }
+
+    /// Whether nothing can be taken or will come, though hosts have work: their page budgets are used up.
+    pub fn is_held_by_budget(&self) -> bool {
+        let is_held = |host: &Host| host.has_work() && !host.has_budget();
+        self.listed.is_empty() && self.hosts.values().any(is_held) && self.hosts.values().all(|host| is_held(host) || !host.has_work())
+    }
+
+    fn changed(&mut self, origin: &Origin, now: Instant) {
+        if let Some(health) = self.hosts.get(&origin.host()).and_then(|host| host.health(origin, now)) {
+            self.changed.insert(origin.clone(), health);
+        }
     }
 
     fn change<T>(&mut self, name: &HostName, now: Instant, act: impl FnOnce(&mut Host) -> T) -> T {
@@ -161,6 +285,21 @@ impl Scheduler {
         });
         if let Some(key) = host.listed {
             self.listed.insert(key, name.clone());
+        }
+        if let Some(key) = host.idle.take() {
+            self.idle.remove(&key);
+        }
+        if let Some(time) = host.forgettable_at() {
+            self.listings += 1;
+            host.idle = Some((time, self.listings));
+            self.idle.insert((time, self.listings), name.clone());
+        }
+    }
+
+    /// Forgets hosts about which nothing matters any more.
+    fn forget(&mut self, now: Instant) {
+        while let Some(first) = self.idle.first_entry().filter(|first| first.key().0 <= now) {
+            self.hosts.remove(&first.remove());
         }
     }
 }

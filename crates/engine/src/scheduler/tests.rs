@@ -10,6 +10,7 @@ fn rules(delay: Option<u64>, per_host: Option<usize>) -> HostRules {
     HostRules {
         delay: delay.map(Duration::from_secs),
         per_host: per_host.and_then(NonZeroUsize::new),
+        max_pages: None,
         backoff: Duration::from_secs(1),
         give_up: Duration::from_secs(3600),
         give_up_unanswered: Duration::from_secs(60),
@@ -101,18 +102,153 @@ fn origins_of_one_host_share_its_clock_and_take_turns() {
     assert_eq!(order, ["http://a:1/0", "http://a:2/0", "http://a:1/1", "http://a:2/1"]);
 }
 
+fn wake(scheduler: &mut Scheduler, url: &str, now: Instant) {
+    scheduler.wake(&origin(url), &Health::default(), now);
+}
+
+/// What the scheduler asks the frontier for.
+fn wants(scheduler: &mut Scheduler) -> Vec<(String, usize)> {
+    std::iter::from_fn(|| scheduler.wants()).map(|Want { origin, most }| (origin.to_string(), most)).collect()
+}
+
 #[test]
-fn an_empty_window_is_refilled_when_its_host_is_due_and_not_before() {
+fn an_empty_window_is_asked_for_once_when_its_host_is_due_and_not_before() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(rules(Some(1), None));
-    scheduler.wake(&origin("http://a/"), now);
-    assert_eq!(scheduler.next(now), Next::Refill(origin("http://a/")));
+    wake(&mut scheduler, "http://a/", now);
+    assert_eq!(wants(&mut scheduler), []);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    assert_eq!(wants(&mut scheduler), [("http://a".to_owned(), POLITE_WINDOW)]);
     let later = now + Duration::from_secs(7);
     scheduler.refill(&origin("http://a/"), vec![], false, Some(later), now);
     assert_eq!(scheduler.next(now), Next::Wait(Some(later)));
-    assert_eq!(scheduler.next(later), Next::Refill(origin("http://a/")));
+    assert_eq!(wants(&mut scheduler), []);
+    assert_eq!(scheduler.next(later), Next::Wait(None));
+    assert_eq!(wants(&mut scheduler).len(), 1);
     scheduler.refill(&origin("http://a/"), vec![], false, None, later);
     assert_eq!(scheduler.next(later), Next::Wait(None));
+    assert_eq!(wants(&mut scheduler), []);
+}
+
+#[test]
+fn what_is_found_while_the_frontier_is_asked_is_not_forgotten() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    wake(&mut scheduler, "http://a/", now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    assert_eq!(wants(&mut scheduler), [("http://a".to_owned(), WINDOW)]);
+    wake(&mut scheduler, "http://a/", now);
+    scheduler.refill(&origin("http://a/"), vec![], false, None, now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    assert_eq!(wants(&mut scheduler), [("http://a".to_owned(), WINDOW)]);
+}
+
+#[test]
+fn a_window_is_asked_for_again_when_half_of_it_is_left() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    let requests = (0..10).map(|i| request(&format!("http://a/{i}"))).collect();
+    scheduler.refill(&origin("http://a/"), requests, true, None, now);
+    for _ in 0..4 {
+        pop(&mut scheduler, now);
+    }
+    assert_eq!(wants(&mut scheduler), []);
+    for _ in 0..6 {
+        pop(&mut scheduler, now);
+    }
+    assert_eq!(wants(&mut scheduler), [("http://a".to_owned(), WINDOW)]);
+}
+
+#[test]
+fn windows_get_smaller_the_more_there_are_and_all_together_hold_a_bounded_number() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    let hosts = 100_000;
+    for host in 0..hosts {
+        wake(&mut scheduler, &format!("http://h{host}/"), now);
+    }
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    let asked: usize = wants(&mut scheduler).into_iter().map(|(_, most)| most).sum();
+    assert!(asked <= HELD + hosts, "{asked}");
+}
+
+#[test]
+fn hosts_are_forgotten_once_nothing_about_them_matters() {
+    let start = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    for host in 0..1_000 {
+        fill(&mut scheduler, &format!("http://h{host}/"), 1, start);
+    }
+    for _ in 0..1_000 {
+        let url = pop(&mut scheduler, start);
+        scheduler.ended(&origin(&url), Slot::Free, start);
+        scheduler.answered(&origin(&url), start);
+    }
+    assert_eq!(scheduler.next(start), Next::Wait(None));
+    assert_eq!(scheduler.hosts.len(), 1_000);
+    let later = start + Duration::from_secs(1);
+    assert_eq!(scheduler.next(later), Next::Wait(None));
+    assert_eq!((scheduler.hosts.len(), scheduler.idle.len(), scheduler.listed.len()), (0, 0, 0));
+    let health: Vec<Health> = scheduler.changes().map(|(_, health)| health).collect();
+    assert_eq!(health, vec![Health { answered: true, due: Some(later), ..Health::default() }; 1_000]);
+}
+
+#[test]
+fn a_host_that_comes_back_is_treated_by_what_is_known_of_it() {
+    let start = Instant::now();
+    let delay = Duration::from_secs(1);
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    let a = origin("http://a/");
+    scheduler.answered(&a, start);
+    let Trouble::Until(until) = scheduler.trouble(&a, None, start, 1.0) else { panic!() };
+    let at = start + Duration::from_secs(100);
+    scheduler.trouble(&a, Some(Duration::from_secs(5)), at, 1.0);
+    let [(_, health)] = &scheduler.changes().collect::<Vec<_>>()[..] else { panic!() };
+    let ill = health.ill.clone().unwrap();
+    assert_eq!((health.answered, ill.failures, ill.lasted), (true, 2, at - start));
+    assert!(until < at && ill.until >= at + Duration::from_secs(5));
+    // The time between two processes counts for the clocks, not for the trouble.
+    let again = at + Duration::from_secs(1_000);
+    let mut restarted = Scheduler::new(rules(Some(1), None));
+    restarted.restore(&a, health, again);
+    assert_eq!(restarted.next(again), Next::Wait(Some(again + delay)));
+    assert_eq!(restarted.next(again + delay), Next::Wait(None));
+    assert_eq!(wants(&mut restarted).len(), 1);
+    restarted.trouble(&a, None, again + delay, 1.0);
+    let [(_, health)] = &restarted.changes().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(health.ill.as_ref().map(|ill| (ill.failures, ill.lasted)), Some((3, at - start + delay)));
+}
+
+#[test]
+fn an_origin_never_visited_does_not_wait_after_a_restart() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    scheduler.restore(&origin("http://a/"), &Health::default(), now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    assert_eq!(wants(&mut scheduler).len(), 1);
+}
+
+#[test]
+fn a_page_budget_holds_a_host_back_and_what_was_no_page_does_not_count() {
+    let now = Instant::now();
+    let rules = HostRules { max_pages: NonZeroU64::new(3), ..rules(Some(0), None) };
+    let mut scheduler = Scheduler::new(rules);
+    let (a, other) = (origin("http://a/"), origin("http://a:81/"));
+    scheduler.restore(&a, &Health { pages: 1, ..Health::default() }, now);
+    scheduler.restore(&other, &Health { pages: 1, ..Health::default() }, now);
+    fill(&mut scheduler, "http://a/", 5, now);
+    fill(&mut scheduler, "http://a:81/", 0, now);
+    pop(&mut scheduler, now);
+    assert!(scheduler.is_held_by_budget());
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    scheduler.ended(&a, Slot::Free, now);
+    scheduler.page_returned(&a, now);
+    assert!(!scheduler.is_held_by_budget());
+    pop(&mut scheduler, now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    fill(&mut scheduler, "http://b/", 1, now);
+    assert!(!scheduler.is_held_by_budget());
 }
 
 #[test]
@@ -224,7 +360,6 @@ proptest! {
                     *n += 1;
                     in_flight.push(host);
                 }
-                Next::Refill(origin) => prop_assert!(false, "{origin} has no more"),
                 // Nothing due: then no host that has work and no request in flight has its time.
                 Next::Wait(until) => {
                     prop_assert!(until.is_none_or(|until| until > now));

@@ -1,21 +1,20 @@
 //! The keys of known URLs: all of them in memory while they fit, which answers nearly every look-up without the disk.
 
-use std::collections::HashMap;
-
 use fjall::Keyspace;
 use model::DedupKey;
 
 use super::failed;
+use super::key_table::KeyTable;
 use super::record::{self, KnownUrl};
 use crate::frontier::FrontierError;
 
-/// Keys kept in memory. A crawl that knows more asks the disk, whose own filters answer for most that are new.
+/// Keys kept in memory: about 210 MB. A crawl that knows more asks the disk, whose own filters answer for most that are new.
 const MAX_KEPT: usize = 10_000_000;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KnownKeys {
-    kept: HashMap<DedupKey, u32>,
+    kept: KeyTable,
     /// Some keys are on disk only.
     overflowed: bool,
 }
@@ -23,7 +22,7 @@ pub(super) struct KnownKeys {
 impl KnownKeys {
     /// Reads them all, as far as they fit.
     pub(super) fn load(known: &Keyspace) -> Result<KnownKeys, FrontierError> {
-        let mut keys = KnownKeys::default();
+        let mut keys = KnownKeys { kept: KeyTable::new(), overflowed: false };
         for entry in known.iter() {
             let (key, value) = entry.into_inner().map_err(failed)?;
             keys.keep(record::decode_key(&key)?, KnownUrl::decode(&value)?.parser);
@@ -36,13 +35,13 @@ impl KnownKeys {
 
     /// Keeps none: every look-up asks the disk. For those who ask for a few.
     pub(super) fn on_disk() -> KnownKeys {
-        KnownKeys { kept: HashMap::new(), overflowed: true }
+        KnownKeys { kept: KeyTable::new(), overflowed: true }
     }
 
     /// The hash of the parser a URL was first found with.
     pub(super) fn parser_of(&self, known: &Keyspace, key: DedupKey) -> Result<Option<u32>, FrontierError> {
-        match self.kept.get(&key) {
-            Some(parser) => Ok(Some(*parser)),
+        match self.kept.get(key) {
+            Some(parser) => Ok(Some(parser)),
             None if !self.overflowed => Ok(None),
             None => read(known, key).map(|url| url.map(|url| url.parser)),
         }
@@ -52,7 +51,7 @@ impl KnownKeys {
     pub(super) fn keep(&mut self, key: DedupKey, parser: u32) {
         if self.kept.len() < MAX_KEPT {
             self.kept.insert(key, parser);
-        } else if !self.kept.contains_key(&key) {
+        } else if self.kept.get(key).is_none() {
             self.overflowed = true;
         }
     }

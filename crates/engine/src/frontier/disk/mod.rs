@@ -12,6 +12,7 @@
 
 mod clock;
 mod group;
+mod key_table;
 mod known;
 mod origins;
 mod queue_key;
@@ -34,12 +35,13 @@ use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::Ledger;
 use crate::request::Request;
+use crate::scheduler::{Health, Ill};
 use clock::Clock;
 use group::{Change, OpenGroup};
 use known::KnownKeys;
-use origins::Origins;
+use origins::{OriginQueue, Origins};
 use queue_key::QueueKey;
-use record::KnownUrl;
+use record::{IllRecord, KnownUrl};
 use sync::Syncer;
 
 /// A frontier on disk.
@@ -384,6 +386,37 @@ impl Storage for DiskStorage {
 
     fn count_page(&mut self, origin: &str) {
         self.origins.change(origin, &mut self.record.next_origin).record.pages += 1;
+    }
+
+    fn set_health(&mut self, origin: &Origin, health: &Health) {
+        if self.origins.get(origin.as_str()).is_none() {
+            return;
+        }
+        let clock = self.clock;
+        let Health { answered, due, ill, pages: _ } = health;
+        let record = &mut self.origins.change(origin.as_str(), &mut self.record.next_origin).record;
+        record.answered = *answered;
+        record.due_ms = due.map_or(0, |due| clock.millis_from(due));
+        record.ill = ill.as_ref().map(|ill| IllRecord {
+            lasted_ms: ill.lasted.as_millis() as u64,
+            failures: ill.failures,
+            until_ms: clock.millis_from(ill.until),
+        });
+    }
+
+    fn health(&self, origin: &Origin) -> Health {
+        let Some(OriginQueue { record, .. }) = self.origins.get(origin.as_str()) else { return Health::default() };
+        let ill = |ill: IllRecord| Ill {
+            lasted: Duration::from_millis(ill.lasted_ms),
+            failures: ill.failures,
+            until: self.clock.to_instant(ill.until_ms),
+        };
+        Health {
+            answered: record.answered,
+            due: (record.due_ms > 0).then(|| self.clock.to_instant(record.due_ms)),
+            ill: record.ill.map(ill),
+            pages: record.pages,
+        }
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {

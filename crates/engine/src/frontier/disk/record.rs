@@ -260,6 +260,26 @@ pub(super) struct OriginRecord {
     /// Why it was given up, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) given_up: Option<String>,
+    /// Whether it has answered normally in this crawl.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) answered: bool,
+    /// When its host may be visited next, in milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) due_ms: u64,
+    /// The trouble it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ill: Option<IllRecord>,
+}
+
+/// Trouble of an origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct IllRecord {
+    /// How long it has lasted, in milliseconds of running time.
+    pub(super) lasted_ms: u64,
+    /// Tries that failed.
+    pub(super) failures: u32,
+    /// It is left alone until then, in milliseconds since the Unix epoch.
+    pub(super) until_ms: u64,
 }
 
 #[cfg(test)]

@@ -1,0 +1,202 @@
+//! What a page costs the frontier on disk: `cargo bench -p engine --bench frontier -- [URLS…]`, by default 100000 and 1000000.
+//!
+//! Fills a frontier to so many URLs over a hundredth as many hosts, with pages of 50 links of which ten are new, and at each size measures
+//! pages with one and with ten new links, in groups of 256. Prints a table: microseconds of wall time and of processor time a page, resident
+//! memory, disk. What is measured is `commit` and `take`; making the pages is not.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::frontier::{CrawlRecord, DiskFrontier, Ending, Fate, Frontier, Notes, Opened, Opening, PageEnd};
+use engine::request::Request;
+use engine::scope::{Scope, Site};
+use model::{CrawlName, CrawlUrl, Origin, ParserRef, RunId};
+
+/// Pages of one group.
+const GROUP: usize = 256;
+
+/// Links of a page.
+const LINKS: u64 = 50;
+
+/// Pages that are measured at each size.
+const MEASURED: usize = 100 * GROUP;
+
+/// A made-up web: URL `n` is on host `n % hosts`.
+struct Web {
+    hosts: u64,
+    found: u64,
+    random: u64,
+    parser: Arc<ParserRef>,
+}
+
+impl Web {
+    fn origin(&self, host: u64) -> Origin {
+        self.url(host).origin()
+    }
+
+    fn url(&self, n: u64) -> CrawlUrl {
+        let host = n % self.hosts;
+        CrawlUrl::parse(&format!("https://host-{host}.example/articles/{:08}/a-title-of-usual-length.html", n / self.hosts)).expect("a URL")
+    }
+
+    fn request(&self, n: u64, referrer: Option<&Arc<CrawlUrl>>) -> Request {
+        Request { referrer: referrer.cloned(), depth: 1, ..Request::seed(self.url(n), Arc::clone(&self.parser)) }
+    }
+
+    /// Repeatable (xorshift64*), so that two runs do the same.
+    fn known(&mut self) -> u64 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) % self.found
+    }
+
+    /// The end of a page with so many new links; the others are known.
+    fn page(&mut self, request: Request, new: u64) -> Ending {
+        let referrer = Arc::new(request.url.clone());
+        let mut links = Vec::with_capacity(LINKS as usize);
+        for i in 0..LINKS {
+            let n = if i < new {
+                self.found += 1;
+                self.found - 1
+            } else {
+                self.known()
+            };
+            links.push(self.request(n, Some(&referrer)));
+        }
+        Ending { request: Box::new(request), fate: Fate::Page(PageEnd { links, ..PageEnd::default() }) }
+    }
+}
+
+struct Crawl {
+    web: Web,
+    frontier: Box<DiskFrontier>,
+    scope: Scope,
+    next_host: u64,
+    spent: Spent,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    pages: u64,
+    wall: Duration,
+    cpu: Duration,
+    longest: Duration,
+}
+
+impl Crawl {
+    fn begin(path: &Path, hosts: u64) -> Crawl {
+        let web = Web { hosts, found: hosts, random: 0x9E37_79B9_7F4A_7C15, parser: Arc::new(ParserRef::named("page")) };
+        let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
+        let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) };
+        let Opened::Ready(mut frontier, _) = DiskFrontier::open(path, opening).expect("a frontier") else { unreachable!("it is new") };
+        let mut seeds = 0;
+        while seeds < hosts {
+            let end = hosts.min(seeds + 10_000);
+            frontier.seed((seeds..end).map(|n| web.request(n, None)).collect()).expect("a commit");
+            seeds = end;
+        }
+        let sites = (0..hosts).map(|n| Site::of(&web.url(n)));
+        let scope = Scope::new(sites, vec![], vec![], None);
+        Crawl { web, frontier, scope, next_host: 0, spent: Spent::default() }
+    }
+
+    /// One group of pages, each with so many new links.
+    fn group(&mut self, new: u64) {
+        let mut requests = Vec::with_capacity(GROUP);
+        while requests.len() < GROUP {
+            let origin = self.web.origin(self.next_host);
+            self.next_host = (self.next_host + 1) % self.web.hosts;
+            let frontier = &mut self.frontier;
+            let taken = self.spent.measure(|| frontier.take(&origin, 4, tokio::time::Instant::now())).expect("it can be read");
+            requests.extend(taken.requests);
+        }
+        let group: Vec<Ending> = requests.into_iter().map(|request| self.web.page(request, new)).collect();
+        self.spent.pages += group.len() as u64;
+        let frontier = &mut self.frontier;
+        let scope = &self.scope;
+        self.spent.measure(|| frontier.commit(group, &Notes::default(), scope)).expect("a commit");
+    }
+
+    fn measured(&mut self, new: u64) -> Spent {
+        self.spent = Spent::default();
+        while self.spent.pages < MEASURED as u64 {
+            self.group(new);
+        }
+        self.spent
+    }
+}
+
+impl Spent {
+    fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let (start, cpu) = (Instant::now(), process_cpu());
+        let result = work();
+        self.wall += start.elapsed();
+        self.cpu += process_cpu().saturating_sub(cpu);
+        self.longest = self.longest.max(start.elapsed());
+        result
+    }
+
+    fn micros(self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.pages as f64
+    }
+}
+
+/// Processor time of the whole process, compaction included.
+fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
+}
+
+fn disk_mib(path: &Path) -> u64 {
+    fn bytes(path: &Path) -> u64 {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| if entry.path().is_dir() { bytes(&entry.path()) } else { entry.metadata().map_or(0, |data| data.len()) }).sum()
+    }
+    bytes(path) / (1024 * 1024)
+}
+
+#[allow(clippy::print_stdout, reason = "a benchmark prints its results")]
+fn main() {
+    let mut sizes: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes = vec![100_000, 1_000_000];
+    }
+    sizes.sort_unstable();
+    println!(
+        "| URLs | hosts | 1 new of 50: µs a page (CPU) | 10 new of 50: µs a page (CPU) | longest group ms | peak MiB | disk MiB | open s |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for size in sizes {
+        let folder = tempfile::tempdir().expect("a place for temporary files");
+        let hosts = (size / 100).max(1);
+        let mut crawl = Crawl::begin(folder.path(), hosts);
+        while crawl.web.found < size {
+            crawl.group(10);
+        }
+        let one = crawl.measured(1);
+        let ten = crawl.measured(10);
+        let longest = one.longest.max(ten.longest).as_millis();
+        let (peak, disk) = (resident_mib(), disk_mib(folder.path()));
+        drop(crawl);
+        let start = Instant::now();
+        let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
+        let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) };
+        drop(DiskFrontier::open(folder.path(), opening).expect("it opens again"));
+        let open = start.elapsed().as_secs_f64();
+        println!(
+            "| {size} | {hosts} | {:.0} ({:.0}) | {:.0} ({:.0}) | {longest} | {peak} | {disk} | {open:.1} |",
+            one.micros(one.wall),
+            one.micros(one.cpu),
+            ten.micros(ten.wall),
+            ten.micros(ten.cpu),
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! Committing: groups on their way to the frontier's thread, and what comes back.
+
+use model::Origin;
+use tokio::time::Instant;
+
+use super::settle::wall_clock;
+use super::{Committing, Engine, EngineError, GROUP, GROUP_LINKS};
+use crate::frontier::{Committed, Ending, Fate, FrontierEvent, Group, Notes, Order, Taken};
+
+impl Engine {
+    /// Sends what has ended to the frontier as one group, unless one is on its way: what comes meanwhile goes with the next.
+    pub(super) fn commit(&mut self) {
+        self.notes.health.extend(self.scheduler.changes());
+        let Notes { health, resent, .. } = &self.notes;
+        let nothing = self.endings.is_empty() && self.given_up.is_empty() && health.is_empty() && resent.is_empty();
+        if nothing || self.committing.is_some() {
+            return;
+        }
+        let all = self.endings.len();
+        let endings: Vec<Ending> = self.endings.drain(..group_length(&self.endings)).collect();
+        // Bytes are told apart by group, not by page: those of a group that is cut wait for the rest.
+        let bytes = if endings.len() == all { std::mem::take(&mut self.ended_bytes) } else { 0 };
+        let given_up = std::mem::take(&mut self.given_up);
+        let origins = given_up.iter().map(|(origin, _)| origin.clone()).collect();
+        self.committing = Some(Committing { endings: endings.len(), bytes, given_up: origins });
+        self.notes.now_ms = wall_clock();
+        let notes = self.notes.clone();
+        self.notes.sites.clear();
+        self.notes.health.clear();
+        self.notes.resent.clear();
+        self.frontier.order(Order::Commit(Group { given_up, endings, notes, scope: self.scope.clone() }));
+    }
+
+    pub(super) fn frontier(&mut self, event: FrontierEvent, now: Instant) -> Result<(), EngineError> {
+        match event {
+            FrontierEvent::Committed { committed, ledger } => {
+                let group = self.committing.take().expect("one group at a time is on its way");
+                self.uncommitted_bytes -= group.bytes;
+                self.ledger = *ledger;
+                self.note(committed, now);
+                if let Some(reason) = self.config.budgets.reached(&self.ledger) {
+                    self.stop(reason);
+                }
+            }
+            FrontierEvent::Taken { origin, taken } => {
+                self.takes -= 1;
+                let Taken { mut requests, mut more, mut later } = taken;
+                if self.is_given_up(&origin) {
+                    let unsent = |request| Ending { request: Box::new(request), fate: Fate::Unsent };
+                    self.endings.extend(std::mem::take(&mut requests).into_iter().map(unsent));
+                    (more, later) = (false, None);
+                }
+                self.scheduler.refill(&origin, requests, more, later, now);
+            }
+            FrontierEvent::ToSend(items) => self.resend(items),
+            FrontierEvent::Changed { woken, ledger } => {
+                self.ledger = *ledger;
+                self.note(Committed { woken, ..Committed::default() }, now);
+                self.resending.begin();
+            }
+            FrontierEvent::Failed(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn note(&mut self, committed: Committed, now: Instant) {
+        for (origin, health) in &committed.woken {
+            self.scheduler.wake(origin, health, now);
+        }
+    }
+
+    /// Whether an origin is about to be given up; what is ordered of the frontier afterwards sees it for itself.
+    pub(super) fn is_given_up(&self, origin: &Origin) -> bool {
+        let on_its_way = self.committing.iter().flat_map(|group| &group.given_up);
+        self.given_up.iter().map(|(origin, _)| origin).chain(on_its_way).any(|known| known == origin)
+    }
+
+    /// Endings that are not committed.
+    pub(super) fn uncommitted(&self) -> usize {
+        self.endings.len() + self.committing.as_ref().map_or(0, |group| group.endings)
+    }
+}
+
+/// How many endings go into one group.
+fn group_length(endings: &[Ending]) -> usize {
+    let mut links = 0;
+    let fits = |ending: &&Ending| {
+        let before = links;
+        if let Fate::Page(page) = &ending.fate {
+            links += page.links.len();
+        }
+        before < GROUP_LINKS
+    };
+    endings.iter().take(GROUP).take_while(fits).count()
+}

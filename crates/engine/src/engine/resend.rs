@@ -1,0 +1,84 @@
+//! Items that were refused and are sent again without a fetch: read from the frontier some at a time, saved, and noted with the next group.
+
+use std::collections::HashMap;
+
+use model::DedupKey;
+use model::save::{ItemStatus, PageItems};
+
+use super::Engine;
+use crate::frontier::{ItemPlace, Order, RejectedItem, Resent, Stored};
+use crate::saver::{PageToSave, SavedPage};
+
+/// Items that are read at a time; the saver's channel has room for as many pages beyond the page permits.
+pub const RESEND: usize = 128;
+
+/// How far the items have come.
+#[derive(Debug, Default)]
+pub(super) struct Resending {
+    /// Those at the saver, by page.
+    out: HashMap<DedupKey, Vec<RejectedItem>>,
+    last: Option<ItemPlace>,
+    /// The frontier is asked for more.
+    asked: bool,
+    /// There were no more when it was asked last.
+    ended: bool,
+}
+
+impl Resending {
+    pub(super) fn is_idle(&self) -> bool {
+        self.ended && self.out.is_empty()
+    }
+
+    /// Looks again from the beginning.
+    pub(super) fn begin(&mut self) {
+        (self.last, self.ended) = (None, false);
+    }
+}
+
+impl Engine {
+    /// Asks for the next items once the last are saved and on their way to the disk.
+    pub(super) fn order_resend(&mut self) {
+        let Resending { out, last, asked, ended } = &mut self.resending;
+        let is_settled = out.is_empty() && self.notes.resent.is_empty() && self.committing.is_none();
+        if !*asked && !*ended && is_settled && self.stopping.is_none() {
+            *asked = true;
+            self.frontier.order(Order::ToSend { after: *last, most: RESEND });
+        }
+    }
+
+    pub(super) fn resend(&mut self, items: Vec<RejectedItem>) {
+        self.resending.asked = false;
+        self.resending.ended |= items.is_empty();
+        if let Some(item) = items.last() {
+            self.resending.last = Some(item.place());
+            tracing::info!(items = items.len(), "items that were rejected are sent again");
+        }
+        for item in items {
+            self.resending.out.entry(item.place().page).or_default().push(item);
+        }
+        for (key, items) in &self.resending.out {
+            let first = &items[0];
+            let page = PageItems {
+                page: first.page.clone(),
+                fetched_at_ms: first.fetched_at_ms,
+                version: first.version,
+                items: items.iter().map(|item| item.item.clone()).collect(),
+                addition: true,
+            };
+            let sent = self.channels.pages.try_send(PageToSave { key: *key, page });
+            assert!(sent.is_ok(), "the saver's channel has room for these beside every page permit");
+        }
+    }
+
+    pub(super) fn resent(&mut self, saved: SavedPage) {
+        let Some(items) = self.resending.out.remove(&saved.key) else { return };
+        for (item, answer) in items.into_iter().zip(saved.answers) {
+            let answer = match answer.status {
+                ItemStatus::Created | ItemStatus::Replaced => Ok(Stored { collided: false }),
+                ItemStatus::Collided => Ok(Stored { collided: true }),
+                ItemStatus::Rejected | ItemStatus::Unknown => Err(answer.reason.unwrap_or_else(|| "rejected without a reason".to_owned())),
+            };
+            self.notes.resent.push(Resent { item, answer });
+        }
+    }
+}

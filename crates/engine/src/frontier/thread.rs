@@ -1,0 +1,185 @@
+//! A frontier on a thread of its own: the engine loop orders and goes on; answers come as events. Nothing waits for the disk but what is on
+//! its way there.
+//!
+//! **Invariant.** Orders are worked on one after the other, so that what is taken after a commit sees it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use model::Origin;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Committed, Ending, Frontier, FrontierError, ItemPlace, Notes, RejectedItem, Taken};
+use crate::event::Event;
+use crate::ledger::Ledger;
+use crate::scheduler::Health;
+use crate::scope::Scope;
+
+/// Orders that may wait: one commit, the takes that are out, and what people ask. The engine keeps within [`TAKES`] and sends a commit only
+/// after the last one's answer, so there is room.
+const ORDERS: usize = 256;
+
+/// Takes that may be out at a time.
+pub const TAKES: usize = 64;
+
+/// What the thread is to do.
+pub enum Order {
+    /// Give origins up, then commit a group.
+    Commit(Group),
+    /// Hand out.
+    Take {
+        /// Of this origin.
+        origin: Origin,
+        /// At most so many.
+        most: usize,
+    },
+    /// Read items that are to be sent again.
+    ToSend {
+        /// Those after this one.
+        after: Option<ItemPlace>,
+        /// At most so many.
+        most: usize,
+    },
+    /// Whatever else, in turn.
+    Ask(Box<dyn FnOnce(&mut dyn Frontier) -> Result<(), FrontierError> + Send>),
+}
+
+/// What is committed together.
+#[derive(Debug)]
+pub struct Group {
+    /// Origins that are given up, each with the reason.
+    pub given_up: Vec<(Origin, String)>,
+    /// What has ended.
+    pub endings: Vec<Ending>,
+    /// What is noted with it.
+    pub notes: Notes,
+    /// Judges what is found.
+    pub scope: Arc<Scope>,
+}
+
+/// What the thread has done.
+#[derive(Debug)]
+pub enum FrontierEvent {
+    /// A group is durable.
+    Committed {
+        /// What it did.
+        committed: Committed,
+        /// The counters after it.
+        ledger: Box<Ledger>,
+    },
+    /// Requests of an origin.
+    Taken {
+        /// The origin.
+        origin: Origin,
+        /// What was found.
+        taken: Taken,
+    },
+    /// Items that are to be sent again; none: there are no more.
+    ToSend(Vec<RejectedItem>),
+    /// The counters changed otherwise, and these origins have something to take.
+    Changed {
+        /// The origins.
+        woken: Vec<(Origin, Health)>,
+        /// The counters.
+        ledger: Box<Ledger>,
+    },
+    /// It cannot go on; nothing more is done.
+    Failed(FrontierError),
+}
+
+/// The thread.
+pub struct FrontierThread {
+    orders: mpsc::Sender<Order>,
+    thread: JoinHandle<Box<dyn Frontier>>,
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Order::Commit(_) => "Commit",
+            Order::Take { .. } => "Take",
+            Order::ToSend { .. } => "ToSend",
+            Order::Ask(_) => "Ask",
+        })
+    }
+}
+
+impl FrontierThread {
+    /// Starts the thread; its answers go to `events`.
+    ///
+    /// # Errors
+    /// When the operating system has no thread to give.
+    pub fn start(frontier: Box<dyn Frontier>, events: mpsc::Sender<Event>) -> io::Result<FrontierThread> {
+        let (orders, queue) = mpsc::channel(ORDERS);
+        let thread = std::thread::Builder::new().name("frontier".to_owned()).spawn(move || run(frontier, queue, &events))?;
+        Ok(FrontierThread { orders, thread })
+    }
+
+    /// Orders something. What comes after a failure is lost, as is all after the process.
+    ///
+    /// # Panics
+    /// When more is ordered at a time than there is room for.
+    pub fn order(&self, order: Order) {
+        match self.orders.try_send(order) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(order)) => panic!("the frontier has room for every order within limits: {order:?}"),
+        }
+    }
+
+    /// Whether there is room for an order beyond those that the engine counts.
+    pub fn has_room(&self) -> bool {
+        self.orders.capacity() > TAKES + 1
+    }
+
+    /// Waits for what was ordered and ends the thread. Nobody may wait for this who should receive its events.
+    ///
+    /// # Panics
+    /// When the thread has panicked.
+    pub fn finish(self) -> Box<dyn Frontier> {
+        drop(self.orders);
+        match self.thread.join() {
+            Ok(frontier) => frontier,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn run(mut frontier: Box<dyn Frontier>, mut orders: mpsc::Receiver<Order>, events: &mpsc::Sender<Event>) -> Box<dyn Frontier> {
+    while let Some(order) = orders.blocking_recv() {
+        let answer = match obey(frontier.as_mut(), order) {
+            Ok(answer) => answer,
+            Err(error) => {
+                // A write error is never tried again: what comes after it must not be committed without it.
+                orders.close();
+                while orders.try_recv().is_ok() {}
+                Some(FrontierEvent::Failed(error))
+            }
+        };
+        if let Some(answer) = answer {
+            // An engine that has ended listens no more; its last orders are carried out all the same.
+            let _ = events.blocking_send(Event::Frontier(answer));
+        }
+    }
+    frontier
+}
+
+fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<Option<FrontierEvent>, FrontierError> {
+    match order {
+        Order::Commit(Group { given_up, endings, notes, scope }) => {
+            for (origin, reason) in given_up {
+                frontier.give_up(&origin, &reason)?;
+            }
+            let committed = frontier.commit(endings, &notes, &scope)?;
+            Ok(Some(FrontierEvent::Committed { committed, ledger: Box::new(frontier.ledger().clone()) }))
+        }
+        Order::Take { origin, most } => {
+            let taken = frontier.take(&origin, most, Instant::now())?;
+            Ok(Some(FrontierEvent::Taken { origin, taken }))
+        }
+        Order::ToSend { after, most } => frontier.to_send(after, most).map(FrontierEvent::ToSend).map(Some),
+        Order::Ask(ask) => ask(frontier).map(|()| None),
+    }
+}
