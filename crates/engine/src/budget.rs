@@ -80,12 +80,12 @@ impl Budgets {
         self.max_pages.is_none_or(|max| pages < max.get())
     }
 
-    /// The budget that is reached, of those counted at commit.
-    pub fn reached(&self, ledger: &Ledger) -> Option<StopReason> {
-        if self.max_items.is_some_and(|max| ledger.items.saved >= max.get()) {
+    /// The budget that so many saved items and dead URLs reach.
+    pub fn reached(&self, saved: u64, dead: u64) -> Option<StopReason> {
+        if self.max_items.is_some_and(|max| saved >= max.get()) {
             return Some(StopReason::MaxItems);
         }
-        self.max_errors.is_some_and(|max| ledger.urls.dead >= max.get()).then_some(StopReason::MaxErrors)
+        self.max_errors.is_some_and(|max| dead >= max.get()).then_some(StopReason::MaxErrors)
     }
 
     /// By how much a budget counted at commit was overshot by what was in flight.

@@ -4,7 +4,7 @@ use model::Origin;
 use tokio::time::Instant;
 
 use super::settle::wall_clock;
-use super::{Committing, Engine, EngineError, GROUP, GROUP_LINKS};
+use super::{Committing, EndingCounts, Engine, EngineError, GROUP, GROUP_LINKS};
 use crate::frontier::{Committed, Ending, Fate, FrontierEvent, Group, Notes, Order, Taken};
 
 impl Engine {
@@ -22,13 +22,30 @@ impl Engine {
         let bytes = if endings.len() == all { std::mem::take(&mut self.ended_bytes) } else { 0 };
         let given_up = std::mem::take(&mut self.given_up);
         let origins = given_up.iter().map(|(origin, _)| origin.clone()).collect();
-        self.committing = Some(Committing { endings: endings.len(), bytes, given_up: origins });
+        let counts = EndingCounts::of(&endings);
+        self.committing = Some(Committing { endings: endings.len(), counts, bytes, given_up: origins });
         self.notes.now_ms = wall_clock();
         let notes = self.notes.clone();
         self.notes.sites.clear();
         self.notes.health.clear();
         self.notes.resent.clear();
         self.frontier.order(Order::Commit(Group { given_up, endings, notes, scope: self.scope.clone() }));
+    }
+
+    /// Stops when a budget is reached with what is committed and what is about to be.
+    pub(super) fn look_at_the_budgets(&mut self) {
+        let budgets = &self.config.budgets;
+        if budgets.max_items.is_none() && budgets.max_errors.is_none() {
+            return;
+        }
+        let EndingCounts { mut saved, mut dead } = EndingCounts::of(&self.endings);
+        if let Some(group) = &self.committing {
+            saved += group.counts.saved;
+            dead += group.counts.dead;
+        }
+        if let Some(reason) = budgets.reached(self.ledger.items.saved + saved, self.ledger.urls.dead + dead) {
+            self.stop(reason);
+        }
     }
 
     pub(super) fn frontier(&mut self, event: FrontierEvent, now: Instant) -> Result<(), EngineError> {
@@ -38,9 +55,6 @@ impl Engine {
                 self.uncommitted_bytes -= group.bytes;
                 self.ledger = *ledger;
                 self.note(committed, now);
-                if let Some(reason) = self.config.budgets.reached(&self.ledger) {
-                    self.stop(reason);
-                }
             }
             FrontierEvent::Taken { origin, taken } => {
                 self.takes -= 1;
@@ -78,6 +92,20 @@ impl Engine {
     /// Endings that are not committed.
     pub(super) fn uncommitted(&self) -> usize {
         self.endings.len() + self.committing.as_ref().map_or(0, |group| group.endings)
+    }
+}
+
+impl EndingCounts {
+    fn of(endings: &[Ending]) -> EndingCounts {
+        let mut counts = EndingCounts::default();
+        for ending in endings {
+            match &ending.fate {
+                Fate::Page(page) => counts.saved += page.facts.items.saved,
+                Fate::Dead { .. } => counts.dead += 1,
+                Fate::Redirected { .. } | Fate::Skipped { .. } | Fate::Again { .. } | Fate::Unsent => {}
+            }
+        }
+        counts
     }
 }
 

@@ -180,8 +180,16 @@ struct Unsaved {
 #[derive(Debug)]
 struct Committing {
     endings: usize,
+    counts: EndingCounts,
     bytes: usize,
     given_up: Vec<Origin>,
+}
+
+/// What endings add to the counters that budgets are about.
+#[derive(Clone, Copy, Debug, Default)]
+struct EndingCounts {
+    saved: u64,
+    dead: u64,
 }
 
 /// Nothing more is dispatched; what is in flight is finished.
@@ -257,9 +265,7 @@ impl Engine {
         S: Fn() -> Fut,
         Fut: Future<Output = ()>,
     {
-        if let Some(reason) = self.config.budgets.reached(&self.ledger) {
-            self.stop(reason);
-        }
+        self.look_at_the_budgets();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut signal = Box::pin(interrupt());
@@ -284,6 +290,7 @@ impl Engine {
                     signal = Box::pin(interrupt());
                 }
             }
+            self.look_at_the_budgets();
             self.commit();
         }
         self.publish();

@@ -70,7 +70,7 @@ pub(super) fn item(item_type: &str, id: &str, payload: &str) -> Item {
 
 pub(super) fn page(name: &str, version: u64, items: &[Item]) -> PageItems {
     let page = CrawlUrl::parse(&format!("http://h/{name}")).unwrap();
-    PageItems { page, fetched_at_ms: 1_000 + version, version, items: items.to_vec() }
+    PageItems { page, fetched_at_ms: 1_000 + version, version, items: items.to_vec(), addition: false }
 }
 
 pub(super) fn batch(crawl: &str, run: u64, pages: &[PageItems]) -> SaveBatch {
