@@ -32,5 +32,7 @@ pub mod store;
 
 pub mod exact;
 
+pub mod chaos;
+
 /// How long anything is waited for before a test fails with what it waited for: far longer than anything takes on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
