@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tests::chaos::schedule::Plan;
 use tests::{chaos, program};
 
 /// Kills, ends, freezes and starts the processes of small crawls at random moments, and compares each crawl with the truth.
@@ -20,10 +21,17 @@ struct Args {
     /// Keep the folder of a seed that fails: state, store, output and what the processes said
     #[arg(long)]
     keep: bool,
+    /// Say what would happen, and play nothing
+    #[arg(long)]
+    plan: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.plan {
+        args.seeds.for_each(|seed| println!("{}", Plan::of(seed)));
+        return ExitCode::SUCCESS;
+    }
     program::build();
     let (mut exact, mut failed, mut restarts, mut repeated) = (0, Vec::new(), 0, 0);
     for seed in args.seeds {

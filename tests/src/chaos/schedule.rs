@@ -122,6 +122,14 @@ impl Plan {
         u64::from(1 + cities * pages * 21)
     }
 
+    /// Whether a worker can be frozen while its engine ends. The job that then waits in its connection belongs to no engine any more: thawed,
+    /// the worker may begin it, and drops it when it finds the connection closed.
+    pub fn has_stale_jobs(&self) -> bool {
+        let is_frozen = |step: &Step| matches!((step.who, step.what), (Who::Worker(_), What::Freeze(_)));
+        let ends_engine = |step: &Step| matches!((step.who, step.what), (Who::Engine, What::Kill | What::Terminate));
+        self.steps.iter().any(is_frozen) && self.steps.iter().any(ends_engine)
+    }
+
     /// Whether some process is frozen for so long that its engine gives it up.
     pub fn has_long_freeze(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.what, What::Freeze(time) if time == LONGEST_FREEZE))
@@ -231,7 +239,13 @@ mod tests {
 
     #[test]
     fn a_seed_means_the_same_for_ever() {
-        assert_eq!(Plan::of(3).to_string(), "");
+        let plan = "\
+seed 3: 3 workers, the last late, an itemsaver, --output
+  after   6 requests: start worker 2
+  after  10 requests: freeze engine for 1.889s
+  after   7 requests: terminate worker 1
+  after  20 requests: kill engine";
+        assert_eq!(Plan::of(3).to_string(), plan);
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub fn judge(plan: &Plan, played: &Played) -> u64 {
         assert_stored(&store::of_lines(&text), &people);
     }
     if let Some(delay) = plan.delay {
-        assert_apart(&played.site.arrivals(), delay, played.latency);
+        let stale = |arrival: &Arrival| plan.has_stale_jobs() && was_left(arrival, played.latency);
+        let arrivals: Vec<Arrival> = played.site.arrivals().into_iter().filter(|arrival| !stale(arrival)).collect();
+        assert_apart(&arrivals, delay, played.latency);
     }
     assert_checked(&played.state);
     repeated
@@ -40,15 +42,22 @@ pub fn judge(plan: &Plan, played: &Played) -> u64 {
 
 /// No two requests came closer than the delay allows: it counts from the end of the one to the begin of the next.
 fn assert_apart(arrivals: &[Arrival], delay: Duration, latency: Duration) {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).expect("a delay is short");
     for pair in arrivals.windows(2) {
         let [first, second] = pair else { unreachable!("windows of two") };
-        // One whose client left before the answer was due has ended when that client did, which may be at once.
-        let answered = first.ended_ms.is_none_or(|ended| ended - first.at_ms >= ms(latency));
-        let least = ms(delay) + if answered { ms(latency) } else { 0 };
+        // One whose client left has ended when that client did, which may be at once.
+        let least = milliseconds(delay) + if was_left(first, latency) { 0 } else { milliseconds(latency) };
         let apart = second.at_ms - first.at_ms;
         assert!(apart >= least, "{apart} ms instead of {least} ms between {first:?} and {second:?}");
     }
+}
+
+/// Whether the client left before the answer was due.
+fn was_left(arrival: &Arrival, latency: Duration) -> bool {
+    arrival.ended_ms.is_some_and(|ended| ended - arrival.at_ms < milliseconds(latency))
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).expect("a delay is short")
 }
 
 /// The state directory is sound.
