@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::finish;
 use crate::chaos::random::Random;
 use crate::crawl::Crawl;
 use crate::report::Report;
@@ -69,7 +70,7 @@ pub fn measure(kills: &Kills) -> [Told; 2] {
     let place = tempfile::tempdir().expect("there is a place for temporary files");
     let root = kills.state.clone().unwrap_or_else(|| place.path().to_owned());
     let site = StaticSite::serve_late(&kills.folder, Duration::from_millis(kills.latency_ms));
-    let peace = crawl(&site, &root.join("peace")).run();
+    let peace = finish(crawl(&site, &root.join("peace")).start());
     let (expected, _) = pages(&root.join("peace").join("items.db"));
     let alone = killed(kills, "embedded", &site, (&expected, &peace.report), &root, |state| (crawl(&site, state), state.join("items.db")));
     let stored = root.join("items.db");
@@ -106,7 +107,7 @@ fn killed(
         killed += 1;
     }
     let (crawl, stored) = begin(&state);
-    let finished = crawl.run();
+    let finished = finish(crawl.start());
     let (found, doubled) = pages(&stored);
     let only_in = |these: &Pages, those: &Pages| these.keys().filter(|url| !those.contains_key(*url)).cloned().collect();
     let is_different = |(url, page): &(&String, &Value)| expected.get(*url).is_some_and(|other| other != *page);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mockserver::SiteConfig;
 
+use super::finish;
 use crate::crawl::Crawl;
 use crate::exact::{assert_complete, assert_fetched, assert_stored};
 use crate::server::Server;
@@ -64,7 +65,7 @@ pub fn measure(outage: &Outage) -> Told {
     }
     let requests = site.last_arrival() - before;
     itemsaver.process().thaw();
-    let finished = engine.finish();
+    let finished = finish(engine);
     let people = site.people();
     assert_complete(&finished, &people);
     assert_stored(&store::items(&stored), &people);
