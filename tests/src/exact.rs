@@ -6,7 +6,7 @@ use mockserver::Section;
 use serde_json::Value;
 
 use crate::crawl::Finished;
-use crate::report::{Items, Urls};
+use crate::report::{Items, Report, Urls};
 use crate::site::PracticeSite;
 use crate::store::StoredItem;
 
@@ -16,14 +16,19 @@ use crate::store::StoredItem;
 /// When anything differs; so do the others.
 pub fn assert_complete(finished: &Finished, section: &Section) {
     let Finished { exit, report, .. } = finished;
-    let (pages, items) = (section.pages.len() as u64, section.items.len() as u64);
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    assert_complete_report(report, section);
+    assert_eq!(exit.stdout, "", "standard output is for results");
+}
+
+/// The report is that of a complete crawl, and its numbers are those of the section.
+pub fn assert_complete_report(report: &Report, section: &Section) {
+    let (pages, items) = (section.pages.len() as u64, section.items.len() as u64);
     assert!(report.complete);
     assert_eq!(report.stopped_by, None);
     assert_eq!(report.urls, Urls { discovered: pages, done: pages, dead: 0, skipped: 0, queued: 0 });
     assert_eq!(report.pages, pages);
     assert_eq!(report.items, Items { parsed: items, saved: items, rejected: 0, collided: 0 });
-    assert_eq!(exit.stdout, "", "standard output is for results");
 }
 
 /// Every page of the section was asked for exactly once, and nothing else was.

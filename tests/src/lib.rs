@@ -37,5 +37,11 @@ pub mod store;
 
 pub mod exact;
 
+pub mod small_disk;
+
+pub mod chaos;
+
+pub mod measure;
+
 /// How long anything is waited for before a test fails with what it waited for: far longer than anything takes on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
@@ -102,10 +103,18 @@ impl Process {
         self.await_that(&format!("a line with {text:?}"), |said| {
             let found = said.stderr.iter().find(|line| line.contains(text)).cloned();
             match found {
-                None if said.has_ended() => Err("it ended"),
+                None if said.is_over() => Err("it ended"),
                 found => Ok(found),
             }
         })
+    }
+
+    /// Whether it ends within this time.
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        let said = self.shared.said();
+        let waited = self.shared.changed.wait_timeout_while(said, limit, |said| !said.is_over());
+        let (said, _) = waited.expect("no holder of this lock panics");
+        said.is_over()
     }
 
     /// How it ended, once it has.
@@ -145,13 +154,30 @@ impl Process {
         self.signal(Signal::STOP);
     }
 
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// The memory it has now, in KiB.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn resident_kib(&self) -> u64 {
+        self.memory_kib("VmRSS:")
+    }
+
     /// The most memory it has had at once so far, in KiB.
     ///
     /// # Panics
     /// When it has ended.
     pub fn peak_kib(&self) -> u64 {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, measure: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a running process has a status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a running process has a peak");
+        let line = status.lines().find_map(|line| line.strip_prefix(measure)).expect("a running process has this measure");
         line.trim().trim_end_matches(" kB").parse().expect("the kernel writes a number")
     }
 
@@ -212,7 +238,7 @@ impl Shared {
 }
 
 impl Said {
-    fn has_ended(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.ended.is_some() && self.open == 0
     }
 }

@@ -15,14 +15,34 @@ pub struct Program {
     input: String,
 }
 
-/// The folder with the workspace's binaries: `cargo test --workspace` builds them beside the tests.
+/// The folder with the workspace's binaries: `cargo test --workspace` builds them beside the tests, and [`build`] beside a command.
 ///
 /// # Panics
 /// When this program does not lie in a target folder.
 pub fn folder() -> PathBuf {
-    let test = std::env::current_exe().expect("a running program has a file");
-    let deps = test.parent().expect("a file has a folder");
-    deps.parent().expect("tests lie in the folder deps of a target folder").to_owned()
+    let program = std::env::current_exe().expect("a running program has a file");
+    let folder = program.parent().expect("a file has a folder");
+    // A test lies in the folder `deps` of the one that a command lies in.
+    let tests = folder.ends_with("deps").then(|| folder.parent()).flatten();
+    tests.unwrap_or(folder).to_owned()
+}
+
+/// Builds the product's binaries into [`folder`], for a command of this crate: `cargo run` builds that alone.
+///
+/// # Panics
+/// When they cannot be built.
+pub fn build() {
+    let folder = folder();
+    let target = folder.parent().expect("binaries lie in a target folder");
+    let profile = match folder.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace()).args(["build", "--quiet", "--locked", "--bins", "--profile", profile, "--target-dir"]).arg(target);
+    let built = command.args(["-p", "engine", "-p", "worker", "-p", "itemsaver"]).status();
+    assert!(built.is_ok_and(|status| status.success()), "the binaries cannot be built: see {command:?}");
 }
 
 /// The folder of the workspace.
@@ -37,7 +57,7 @@ impl Program {
     /// When it is not built.
     pub fn new(name: &str) -> Program {
         let file = folder().join(name);
-        assert!(file.is_file(), "{} is missing: `cargo test --workspace` builds it", file.display());
+        assert!(file.is_file(), "{} is missing: `cargo test --workspace` or `cargo build` builds it", file.display());
         Program::of_file(name, &file)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mockserver::{Arrival, Section, Site, SiteConfig, Truth};
 use tokio::net::TcpListener;
@@ -118,6 +119,17 @@ impl PracticeSite {
     /// Forgets the requests so far.
     pub fn forget_arrivals(&self) {
         self.site.reset_arrivals();
+    }
+
+    /// How many requests there were so far, forgotten ones too.
+    pub fn last_arrival(&self) -> u64 {
+        self.site.last_arrival()
+    }
+
+    /// Waits until there were so many requests, for at most this long. False if there were not.
+    pub fn arrival_within(&self, number: u64, limit: Duration) -> bool {
+        let reached = async { tokio::time::timeout(limit, self.site.arrival_reached(number)).await.is_ok() };
+        runtime().block_on(reached)
     }
 
     /// Lets so many practice pages pass and holds every further one.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,11 +22,19 @@ pub struct StaticSite {
 }
 
 impl StaticSite {
-    /// Serves a folder, without its sub-folders.
+    /// Serves a folder and all below it. A file is read when it is asked for.
     ///
     /// # Panics
     /// When there is no such folder.
     pub fn serve(folder: &Path) -> StaticSite {
+        StaticSite::serve_late(folder, Duration::ZERO)
+    }
+
+    /// The same, each answer this much later.
+    ///
+    /// # Panics
+    /// When there is no such folder.
+    pub fn serve_late(folder: &Path, latency: Duration) -> StaticSite {
         assert!(folder.is_dir(), "there is no folder {}", folder.display());
         let listener = within_limit("a port", TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
         let base = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
@@ -34,7 +43,7 @@ impl StaticSite {
         let server = runtime().spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(answer_all(stream, folder.clone(), Arc::clone(&log)));
+                connections.spawn(answer_all(stream, folder.clone(), latency, Arc::clone(&log)));
             }
         });
         StaticSite { base, fetched, server }
@@ -49,6 +58,11 @@ impl StaticSite {
     pub fn fetched(&self) -> BTreeMap<String, u64> {
         self.fetched.lock().expect("no holder of this lock panics").clone()
     }
+
+    /// Forgets the requests so far.
+    pub fn forget(&self) {
+        self.fetched.lock().expect("no holder of this lock panics").clear();
+    }
 }
 
 impl Drop for StaticSite {
@@ -57,7 +71,7 @@ impl Drop for StaticSite {
     }
 }
 
-async fn answer_all(stream: TcpStream, folder: PathBuf, log: Arc<Mutex<BTreeMap<String, u64>>>) -> io::Result<()> {
+async fn answer_all(stream: TcpStream, folder: PathBuf, latency: Duration, log: Arc<Mutex<BTreeMap<String, u64>>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {
@@ -70,6 +84,8 @@ async fn answer_all(stream: TcpStream, folder: PathBuf, log: Arc<Mutex<BTreeMap<
         let head = String::from_utf8_lossy(&head).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
         *log.lock().expect("no holder of this lock panics").entry(path.to_owned()).or_default() += 1;
+        tokio::time::sleep(latency).await;
+        let path = path.split('?').next().unwrap_or_default();
         let file = folder.join(path.trim_start_matches('/'));
         let (status, body) = match path.contains("..") {
             false => tokio::fs::read(&file).await.map_or_else(|_| ("404 Not Found", Vec::new()), |body| ("200 OK", body)),

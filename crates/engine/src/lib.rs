@@ -51,6 +51,8 @@ mod sources;
 
 pub mod state;
 
+pub mod ask;
+
 pub mod app;
 
 mod command;

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -68,9 +69,12 @@ async fn serve(store: &StoreSpec, address: SocketAddr, grace: Duration) -> Resul
     if !address.ip().is_loopback() {
         eprintln!("warning: other machines reach {address}, and nothing on this wire is encrypted or authenticated");
     }
+    let mut shutdown = pin!(shutdown_signal());
+    // Polled before anybody is told the address: a signal sent from then on is heard, and does not kill.
+    tokio::select! { biased; () = &mut shutdown => return Ok(ExitCode::SUCCESS), () = async {} => {} }
     eprintln!("storing in {store}");
     eprintln!("Listening on {address}");
-    let drained = itemsaver::run(listener, saver, shutdown_signal(), grace).await;
+    let drained = itemsaver::run(listener, saver, shutdown, grace).await;
     match drained.left {
         0 => Ok(ExitCode::SUCCESS),
         left => Err(Failure::Midway(format!(

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// One request that came in.
@@ -43,6 +44,8 @@ pub(crate) struct ArrivalLog {
     limit: usize,
     record: Mutex<Record>,
     file: Mutex<Option<File>>,
+    /// The number of the last arrival.
+    last: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +65,7 @@ pub(crate) struct Recording<'a> {
 
 impl ArrivalLog {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { started: Instant::now(), limit, record: Mutex::default(), file: Mutex::new(None) }
+        Self { started: Instant::now(), limit, record: Mutex::default(), file: Mutex::new(None), last: watch::Sender::new(0) }
     }
 
     pub(crate) fn log_to(&self, file: File) {
@@ -93,6 +96,9 @@ impl ArrivalLog {
         } else {
             record.dropped += 1;
         }
+        // Within the lock too, so that the numbers only grow.
+        self.last.send_replace(number);
+        drop(record);
         Recording { log: self, number }
     }
 
@@ -110,6 +116,17 @@ impl ArrivalLog {
     pub(crate) fn arrivals(&self) -> Arrivals {
         let record = lock(&self.record);
         Arrivals { list: record.kept.iter().cloned().collect(), dropped: record.dropped }
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        *self.last.borrow()
+    }
+
+    /// Waits until an arrival has this number.
+    pub(crate) async fn reached(&self, number: u64) {
+        let mut changes = self.last.subscribe();
+        // The sender lives in `self`, so the channel cannot close meanwhile.
+        let _last = changes.wait_for(|last| *last >= number).await;
     }
 
     pub(crate) fn reset(&self) {
@@ -175,6 +192,18 @@ mod tests {
         assert_eq!(arrivals.list.iter().map(|arrival| arrival.path.as_str()).collect::<Vec<_>>(), ["/a", "/b"]);
         assert_eq!(arrivals.dropped, 1);
         assert!(arrivals.to_json_lines().ends_with("{\"truncated\":true,\"dropped\":1}\n"));
+    }
+
+    #[tokio::test]
+    async fn an_arrival_can_be_waited_for_by_its_number_whatever_is_kept_and_reset() {
+        let log = ArrivalLog::new(1);
+        drop(log.record("GET", "/a", "host", 1));
+        log.reset();
+        let ((), ()) = tokio::join!(log.reached(3), async {
+            drop(log.record("GET", "/b", "host", 1));
+            drop(log.record("GET", "/c", "host", 1));
+        });
+        assert_eq!(log.last(), 3);
     }
 
     #[test]

@@ -73,6 +73,17 @@ impl Site {
         self.arrivals.arrivals()
     }
 
+    /// The number of the last arrival, 0 before the first; also counts those that are not kept.
+    #[must_use]
+    pub fn last_arrival(&self) -> u64 {
+        self.arrivals.last()
+    }
+
+    /// Waits until an arrival has this number. Without limit: put it under a timeout.
+    pub async fn arrival_reached(&self, number: u64) {
+        self.arrivals.reached(number).await;
+    }
+
     /// Forgets all arrivals; their numbers go on.
     pub fn reset_arrivals(&self) {
         self.arrivals.reset();

@@ -1,5 +1,6 @@
 //! The command `worker`, for the binary of this crate and for binaries with parsers of their own.
 
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -53,8 +54,11 @@ async fn serve(command: Command, registry: Registry) -> ExitCode {
         tracing::warn!(address = %command.listen, "nothing between engines and this worker is encrypted or authenticated");
     }
     let address = listener.local_addr().unwrap_or(command.listen);
+    let mut shutdown = pin!(shutdown_signal());
+    // Polled before anybody is told the address: a signal sent from then on is heard, and does not kill.
+    tokio::select! { biased; () = &mut shutdown => return ExitCode::SUCCESS, () = async {} => {} }
     say(&format!("Listening on {address}"));
-    let serving = run(listener, &command.config, worker, shutdown_signal(), command.grace);
+    let serving = run(listener, &command.config, worker, shutdown, command.grace);
     let twice = async {
         shutdown_signal().await;
         shutdown_signal().await;

@@ -23,6 +23,12 @@ mod interrupt;
 /// Crawls that are cut short and go on: killed engines, budgets, changed scope and spiders.
 mod resume;
 
+/// Disks that are full: it is said, and nothing is lost.
+mod disk_full;
+
+/// Random trouble over all processes, a handful of seeds.
+mod chaos;
+
 /// A real documentation site, compared with an independent walk of its files.
 mod documentation_site;
 
