@@ -47,17 +47,13 @@ impl Server {
         Server::listening(Program::new("itemsaver").arg("--store").arg(format!("sqlite:{}", store.display())), port)
     }
 
-<<<<<<< HEAD
-    /// A program that says where it listens, on this port.
-    pub(crate) fn listening(program: Program, port: u16) -> Server {
-=======
     /// A worker or itemsaver with arguments of its own, on a free port.
     pub fn of(program: Program) -> Server {
         Server::listening(program, 0)
     }
 
-    fn listening(program: Program, port: u16) -> Server {
->>>>>>> chaos
+    /// A program that says where it listens, on this port.
+    pub(crate) fn listening(program: Program, port: u16) -> Server {
         let process = program.args(["--listen", &format!("127.0.0.1:{port}")]).start();
         let line = process.line("Listening on ");
         let (_, host) = line.split_once("Listening on ").expect("the line was asked for");

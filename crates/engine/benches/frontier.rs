@@ -6,12 +6,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::frontier::{CrawlRecord, DiskFrontier, Ending, Fate, Frontier, Notes, Opened, Opening, PageEnd};
 use engine::request::Request;
 use engine::scope::{Scope, Site};
 use model::{CrawlName, CrawlUrl, Origin, ParserRef, RunId};
+use tokio::time::Instant;
 
 /// Pages of one group.
 const GROUP: usize = 256;
@@ -109,7 +110,7 @@ impl Crawl {
             let origin = self.web.origin(self.next_host);
             self.next_host = (self.next_host + 1) % self.web.hosts;
             let frontier = &mut self.frontier;
-            let taken = self.spent.measure(|| frontier.take(&origin, 4, tokio::time::Instant::now())).expect("it can be read");
+            let taken = self.spent.measure(|| frontier.take(&origin, 4, Instant::now())).expect("it can be read");
             requests.extend(taken.requests);
         }
         let group: Vec<Ending> = requests.into_iter().map(|request| self.web.page(request, new)).collect();

@@ -51,8 +51,6 @@ mod sources;
 
 pub mod state;
 
-pub mod ask;
-
 pub mod app;
 
 mod command;

@@ -67,11 +67,6 @@ impl Engine {
                 self.scheduler.refill(&origin, requests, more, later, now);
             }
             FrontierEvent::ToSend(items) => self.resend(items),
-            FrontierEvent::Changed { woken, ledger } => {
-                self.ledger = *ledger;
-                self.note(Committed { woken, ..Committed::default() }, now);
-                self.resending.begin();
-            }
             FrontierEvent::Failed(error) => return Err(error.into()),
         }
         Ok(())

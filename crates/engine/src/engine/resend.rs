@@ -28,11 +28,6 @@ impl Resending {
     pub(super) fn is_idle(&self) -> bool {
         self.ended && self.out.is_empty()
     }
-
-    /// Looks again from the beginning.
-    pub(super) fn begin(&mut self) {
-        (self.last, self.ended) = (None, false);
-    }
 }
 
 impl Engine {

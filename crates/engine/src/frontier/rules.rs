@@ -40,10 +40,6 @@ impl<S: Storage> StoredFrontier<S> {
         &mut self.storage
     }
 
-    pub(super) fn into_parts(self) -> (S, Ledger) {
-        (self.storage, self.ledger)
-    }
-
     fn end(&mut self, ending: Ending, scope: &Scope, at_ms: u64, answer: &mut Answer) -> Result<(), FrontierError> {
         let Ending { request, fate } = ending;
         if !self.storage.is_in_flight(request.key) {

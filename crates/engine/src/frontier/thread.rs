@@ -3,7 +3,6 @@
 //!
 //! **Invariant.** Orders are worked on one after the other, so that what is taken after a commit sees it.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,17 +14,17 @@ use tokio::time::Instant;
 use super::{Committed, Ending, Frontier, FrontierError, ItemPlace, Notes, RejectedItem, Taken};
 use crate::event::Event;
 use crate::ledger::Ledger;
-use crate::scheduler::Health;
 use crate::scope::Scope;
 
-/// Orders that may wait: one commit, the takes that are out, and what people ask. The engine keeps within [`TAKES`] and sends a commit only
-/// after the last one's answer, so there is room.
-const ORDERS: usize = 256;
+/// Orders that may wait: one commit, one look for items to send again, and the takes that are out. The engine keeps within [`TAKES`] and
+/// sends the others only after the last one's answer, so there is room.
+const ORDERS: usize = TAKES + 2;
 
 /// Takes that may be out at a time.
 pub const TAKES: usize = 64;
 
 /// What the thread is to do.
+#[derive(Debug)]
 pub enum Order {
     /// Give origins up, then commit a group.
     Commit(Group),
@@ -43,8 +42,6 @@ pub enum Order {
         /// At most so many.
         most: usize,
     },
-    /// Whatever else, in turn.
-    Ask(Box<dyn FnOnce(&mut dyn Frontier) -> Result<(), FrontierError> + Send>),
 }
 
 /// What is committed together.
@@ -79,13 +76,6 @@ pub enum FrontierEvent {
     },
     /// Items that are to be sent again; none: there are no more.
     ToSend(Vec<RejectedItem>),
-    /// The counters changed otherwise, and these origins have something to take.
-    Changed {
-        /// The origins.
-        woken: Vec<(Origin, Health)>,
-        /// The counters.
-        ledger: Box<Ledger>,
-    },
     /// It cannot go on; nothing more is done.
     Failed(FrontierError),
 }
@@ -94,17 +84,6 @@ pub enum FrontierEvent {
 pub struct FrontierThread {
     orders: mpsc::Sender<Order>,
     thread: JoinHandle<Box<dyn Frontier>>,
-}
-
-impl fmt::Debug for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Order::Commit(_) => "Commit",
-            Order::Take { .. } => "Take",
-            Order::ToSend { .. } => "ToSend",
-            Order::Ask(_) => "Ask",
-        })
-    }
 }
 
 impl FrontierThread {
@@ -129,11 +108,6 @@ impl FrontierThread {
         }
     }
 
-    /// Whether there is room for an order beyond those that the engine counts.
-    pub fn has_room(&self) -> bool {
-        self.orders.capacity() > TAKES + 1
-    }
-
     /// Waits for what was ordered and ends the thread. Nobody may wait for this who should receive its events.
     ///
     /// # Panics
@@ -155,31 +129,28 @@ fn run(mut frontier: Box<dyn Frontier>, mut orders: mpsc::Receiver<Order>, event
                 // A write error is never tried again: what comes after it must not be committed without it.
                 orders.close();
                 while orders.try_recv().is_ok() {}
-                Some(FrontierEvent::Failed(error))
+                FrontierEvent::Failed(error)
             }
         };
-        if let Some(answer) = answer {
-            // An engine that has ended listens no more; its last orders are carried out all the same.
-            let _ = events.blocking_send(Event::Frontier(answer));
-        }
+        // An engine that has ended listens no more; its last orders are carried out all the same.
+        let _ = events.blocking_send(Event::Frontier(answer));
     }
     frontier
 }
 
-fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<Option<FrontierEvent>, FrontierError> {
+fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<FrontierEvent, FrontierError> {
     match order {
         Order::Commit(Group { given_up, endings, notes, scope }) => {
             for (origin, reason) in given_up {
                 frontier.give_up(&origin, &reason)?;
             }
             let committed = frontier.commit(endings, &notes, &scope)?;
-            Ok(Some(FrontierEvent::Committed { committed, ledger: Box::new(frontier.ledger().clone()) }))
+            Ok(FrontierEvent::Committed { committed, ledger: Box::new(frontier.ledger().clone()) })
         }
         Order::Take { origin, most } => {
             let taken = frontier.take(&origin, most, Instant::now())?;
-            Ok(Some(FrontierEvent::Taken { origin, taken }))
+            Ok(FrontierEvent::Taken { origin, taken })
         }
-        Order::ToSend { after, most } => frontier.to_send(after, most).map(FrontierEvent::ToSend).map(Some),
-        Order::Ask(ask) => ask(frontier).map(|()| None),
+        Order::ToSend { after, most } => frontier.to_send(after, most).map(FrontierEvent::ToSend),
     }
 }

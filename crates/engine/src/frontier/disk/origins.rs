@@ -1,6 +1,6 @@
 //! Origins: their numbers, how much is queued for each, and why one was given up. All are in memory, at about 250 bytes each.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use fjall::{Keyspace, OwnedWriteBatch};
 use model::Origin;
@@ -62,11 +62,6 @@ impl Origins {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Origin, &OriginRecord)> {
         self.all.iter().map(|(origin, queue)| (origin, &queue.record))
-    }
-
-    /// Origins by their numbers.
-    pub(super) fn by_number(&self) -> BTreeMap<u32, &Origin> {
-        self.iter().map(|(origin, record)| (record.number, origin)).collect()
     }
 
     pub(super) fn write(&mut self, batch: &mut OwnedWriteBatch, keyspace: &Keyspace) {
