@@ -61,5 +61,5 @@ fn page(number: u64, version: u64) -> Result<PageItems, Box<dyn std::error::Erro
         id: ItemId::derived(page.dedup_key(), "person", ordinal),
         payload: payload.clone(),
     });
-    Ok(PageItems { items: items.collect(), page, fetched_at_ms: version, version })
+    Ok(PageItems { items: items.collect(), page, fetched_at_ms: version, version, addition: false })
 }

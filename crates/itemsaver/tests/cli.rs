@@ -102,7 +102,7 @@ fn item(item_type: &str, id: &str, payload: &str) -> Item {
 
 fn page(name: &str, version: u64, items: Vec<Item>) -> PageItems {
     let page = CrawlUrl::parse(&format!("http://h/{name}")).unwrap();
-    PageItems { page, fetched_at_ms: 1_709_164_800_000 + version, version, items }
+    PageItems { page, fetched_at_ms: 1_709_164_800_000 + version, version, items, addition: false }
 }
 
 fn batch(pages: Vec<PageItems>) -> SaveBatch {

@@ -118,7 +118,7 @@ impl Engine {
             tries: Tries::default(),
         });
         let links = links.collect();
-        let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version, items };
+        let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version, items, addition: false };
         let page = PageToSave { key: request.key, page };
         let bytes = link_bytes + saver::size(&page);
         let end = PageEnd { links, refused: refused(cut), facts, rejected: Vec::new() };
@@ -194,7 +194,7 @@ impl Engine {
     pub(super) fn saved(&mut self, saved: SavedPage) {
         let Some(Unsaved { request, mut end, bytes }) = self.unsaved.remove(&saved.key) else { return };
         self.unsaved_bytes -= bytes;
-        let SavedPage { page: PageItems { page, fetched_at_ms, version, items }, answers, .. } = saved;
+        let SavedPage { page: PageItems { page, fetched_at_ms, version, items, .. }, answers, .. } = saved;
         let counts = &mut end.facts.items;
         counts.parsed = answers.len() as u64;
         for (ordinal, (answer, item)) in answers.into_iter().zip(items).enumerate() {

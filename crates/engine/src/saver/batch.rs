@@ -172,7 +172,7 @@ mod tests {
             payload: PayloadJson::of(&()).unwrap(),
         };
         let items = items.iter().enumerate().map(item).collect();
-        PageToSave { key: url.dedup_key(), page: PageItems { page: url.clone(), fetched_at_ms: 0, version: 1, items } }
+        PageToSave { key: url.dedup_key(), page: PageItems { page: url.clone(), fetched_at_ms: 0, version: 1, items, addition: false } }
     }
 
     proptest! {
