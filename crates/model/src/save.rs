@@ -21,7 +21,8 @@ pub struct SaveBatch {
     pub pages: Vec<PageItems>,
 }
 
-/// All items of one page. They replace what an earlier version of the page had; an empty list is a statement too.
+/// All items of one page. They replace what an earlier version of the page had; an empty list is a statement too. Or, as an addition, some
+/// that belong to those it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageItems {
     /// The page.
@@ -32,7 +33,7 @@ pub struct PageItems {
     pub version: u64,
     /// Its items, all of them.
     pub items: Vec<Item>,
-    /// These are added to what the page has, and replace only themselves: they were rejected once, and are sent again without a fetch.
+    /// The page's other items stay: these are added to what it has. For items that were refused once and are sent again without a fetch.
     #[serde(default)]
     pub addition: bool,
 }

@@ -38,7 +38,8 @@ mod tests {
     use model::error::code;
     use model::hello::{Role, Welcome};
     use model::outcome::{FetchFacts, Page};
-    use model::{Outcome, RetryClass, Verdict, WireError};
+    use model::save::PageItems;
+    use model::{CrawlUrl, Item, Outcome, RetryClass, Verdict, WireError};
     use tokio_serde::{Deserializer, Serializer};
 
     fn encode<T: Serialize>(value: &T) -> BytesMut {
@@ -56,6 +57,20 @@ mod tests {
     fn a_field_added_since_is_filled_in() {
         let welcome: Welcome = decode(&BytesMut::from(FIRST_WELCOME)).unwrap();
         assert_eq!((welcome.capacity, welcome.instance, welcome.draining), (100, 7, false));
+    }
+
+    #[test]
+    fn a_page_of_an_older_engine_is_its_whole_list_and_no_addition() {
+        #[derive(Serialize)]
+        struct OlderPage {
+            page: CrawlUrl,
+            fetched_at_ms: u64,
+            version: u64,
+            items: Vec<Item>,
+        }
+        let page = CrawlUrl::parse("http://h/").unwrap();
+        let older = encode(&OlderPage { page: page.clone(), fetched_at_ms: 1, version: 2, items: vec![] });
+        assert_eq!(decode::<PageItems>(&older).unwrap(), PageItems { page, fetched_at_ms: 1, version: 2, items: vec![], addition: false });
     }
 
     #[test]

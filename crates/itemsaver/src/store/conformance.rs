@@ -41,6 +41,10 @@ macro_rules! conformance {
             an_item_that_another_page_has_too_outlives_its_owners_interest,
             other_runs_and_other_crawls_replace_without_collision,
             an_identity_twice_on_a_page_is_one_item,
+            an_addition_keeps_the_other_items_of_its_page,
+            an_addition_to_a_page_that_is_not_known_is_that_pages_list,
+            an_addition_older_than_its_page_is_not_stored,
+            an_addition_collides_with_what_another_page_has_claimed_before,
             one_bad_item_is_rejected_and_its_siblings_are_stored,
             what_was_answered_is_there_after_a_restart,
             items_come_in_order_of_type_and_id_and_by_filter,
@@ -71,6 +75,10 @@ pub(super) fn item(item_type: &str, id: &str, payload: &str) -> Item {
 pub(super) fn page(name: &str, version: u64, items: &[Item]) -> PageItems {
     let page = CrawlUrl::parse(&format!("http://h/{name}")).unwrap();
     PageItems { page, fetched_at_ms: 1_000 + version, version, items: items.to_vec(), addition: false }
+}
+
+fn addition(name: &str, version: u64, items: &[Item]) -> PageItems {
+    PageItems { addition: true, ..page(name, version, items) }
 }
 
 pub(super) fn batch(crawl: &str, run: u64, pages: &[PageItems]) -> SaveBatch {
@@ -206,6 +214,61 @@ pub(super) async fn an_identity_twice_on_a_page_is_one_item(place: &impl Place) 
     assert_eq!(contents(&store).await, ["t/1 {\"n\":2}", "u/1 {}"]);
     assert_eq!(save_page(&store, "a", 2, &twice).await, [Replaced, Replaced, Rejected, Collided]);
     assert_eq!(contents(&store).await, ["t/1 {\"n\":2}", "u/1 {}"]);
+}
+
+pub(super) async fn an_addition_keeps_the_other_items_of_its_page(place: &impl Place) {
+    let store = place.open().await;
+    save_page(&store, "a", 2, &[item("t", "1", "{}"), item("", "2", "{}")]).await;
+    let mut added = batch("c", 1, &[addition("a", 2, &[item("t", "2", "{}"), item("", "3", "{}")])]);
+    // What is said of the page stays.
+    (added.spider, added.pages[0].fetched_at_ms) = (None, 7);
+    assert_eq!(save(&store, added.clone()).await, [[Created, Rejected]]);
+    assert_eq!(save(&store, added).await, [[Replaced, Rejected]], "as after a lost answer");
+    assert_eq!(contents(&store).await, ["t/1 {}", "t/2 {}"]);
+    let items = all(&store, &ItemFilter::default()).await;
+    assert_eq!(items[0].source, items[1].source);
+    assert_eq!((items[1].source.version, items[1].source.fetched_at_ms), (2, 1_002));
+    assert_eq!(store.stats().await.unwrap().items_by_type, [("t".to_owned(), 2)]);
+    assert_eq!(save_page(&store, "a", 3, &[item("t", "1", "{}")]).await, [Replaced]);
+    assert_eq!(contents(&store).await, ["t/1 {}"], "the page's next list has no more use for what was added");
+}
+
+pub(super) async fn an_addition_to_a_page_that_is_not_known_is_that_pages_list(place: &impl Place) {
+    let store = place.open().await;
+    assert_eq!(save(&store, batch("c", 1, &[addition("a", 2, &[item("t", "1", "{}")])])).await, [[Created]]);
+    assert_eq!(save_page(&store, "a", 1, &[]).await, [], "older");
+    assert_eq!(contents(&store).await, ["t/1 {}"]);
+    save_page(&store, "a", 3, &[]).await;
+    assert_eq!(contents(&store).await, [""; 0]);
+}
+
+pub(super) async fn an_addition_older_than_its_page_is_not_stored(place: &impl Place) {
+    let store = place.open().await;
+    save_page(&store, "b", 1, &[item("t", "1", "{\"by\":\"b\"}")]).await;
+    assert_eq!(save_page(&store, "a", 5, &[item("t", "1", "{\"by\":\"a\"}")]).await, [Collided]);
+    let late = addition("a", 4, &[item("t", "1", "{}"), item("t", "2", "{}"), item("", "3", "{}")]);
+    assert_eq!(save(&store, batch("c", 1, &[late])).await, [[Replaced, Replaced, Rejected]]);
+    assert_eq!(contents(&store).await, ["t/1 {\"by\":\"a\"}"]);
+    let newer = addition("a", 6, &[item("t", "2", "{}")]);
+    assert_eq!(save(&store, batch("c", 1, &[newer])).await, [[Created]]);
+    assert_eq!(save_page(&store, "a", 5, &[]).await, [], "the page is still of version 5");
+    assert_eq!(contents(&store).await, ["t/1 {\"by\":\"b\"}"]);
+}
+
+pub(super) async fn an_addition_collides_with_what_another_page_has_claimed_before(place: &impl Place) {
+    let store = place.open().await;
+    save_page(&store, "a", 2, &[item("", "1", "{}")]).await;
+    save_page(&store, "b", 1, &[item("t", "1", "{\"by\":\"b\"}")]).await;
+    save_page(&store, "d", 3, &[item("t", "2", "{\"by\":\"d\"}")]).await;
+    let added = addition("a", 2, &[item("t", "1", "{\"by\":\"a\"}"), item("t", "2", "{\"by\":\"a\"}")]);
+    for _ in 0..2 {
+        assert_eq!(save(&store, batch("c", 1, std::slice::from_ref(&added))).await, [[Collided, Collided]]);
+        assert_eq!(contents(&store).await, ["t/1 {\"by\":\"a\"}", "t/2 {\"by\":\"d\"}"], "the newest page's contents");
+    }
+    save_page(&store, "b", 4, &[]).await;
+    save_page(&store, "d", 5, &[]).await;
+    assert_eq!(contents(&store).await, ["t/1 {\"by\":\"a\"}", "t/2 {\"by\":\"a\"}"]);
+    assert_eq!(save(&store, batch("c", 1, &[added])).await, [[Replaced, Replaced]], "the page owns them now");
 }
 
 pub(super) async fn one_bad_item_is_rejected_and_its_siblings_are_stored(place: &impl Place) {
@@ -346,7 +409,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub(super) fn any_sequence_of_saves_gives_what_the_rules_say<P: Place>(place: impl Fn() -> P) {
-    let any_batch = (0..2_u8, 0..2_u64, prop::collection::vec(any_page(0..6), 1..4));
+    let any_page = (any_page(0..6), prop::bool::weighted(0.2)).prop_map(|(page, addition)| PageItems { addition, ..page });
+    let any_batch = (0..2_u8, 0..2_u64, prop::collection::vec(any_page, 1..4));
     let steps = prop::collection::vec((any_batch, prop::bool::weighted(0.1)), 1..16);
     proptest!(cases(), |(steps in steps)| {
         let place = place();

@@ -10,6 +10,9 @@
 //!   written last.
 //! - **Older loses**: a page's list of a lower version than the one there changes nothing and counts as saved. The same version again
 //!   is applied again, which changes nothing either.
+//! - **Additions belong to the list that is there**: an *addition* takes nothing away, and leaves what is said of its page (run, version,
+//!   times) as it is: its items are claimed as if that list had had them, only later. One of a lower version than the page's is answered
+//!   `Replaced` and changes nothing; one of a page that is not known is that page's list.
 //! - **First writer owns**: within a run of a crawl, an identity belongs to the page that claimed it first and still does. The owner's
 //!   saves are answered `Created` or `Replaced`, those of the run's other pages `Collided`, however often either is repeated. What an
 //!   earlier run or another crawl wrote is merely replaced. When the owner ceases to claim it, the next page in order owns it.

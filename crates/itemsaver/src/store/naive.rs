@@ -46,20 +46,30 @@ impl NaiveStore {
     fn save_page(&mut self, batch: &SaveBatch, page: &PageItems) -> Vec<ItemAnswer> {
         let key = (batch.crawl.clone(), page.page.clone());
         let before: Vec<Identity> = self.pages.values().flat_map(|statement| statement.claims.keys().cloned()).collect();
-        let stale = self.pages.get(&key).is_some_and(|known| known.version > page.version);
+        let known = self.pages.get(&key);
+        let stale = known.is_some_and(|known| known.version > page.version);
+        let run = known.filter(|_| page.addition).map_or(batch.run, |known| known.run);
         if !stale {
             self.sequence += 1;
-            let old = self.pages.remove(&key).filter(|old| old.run == batch.run);
+            let old = self.pages.remove(&key).filter(|old| old.run == run);
             let since = |id: &Identity| old.as_ref().and_then(|old| old.claims.get(id)).map_or(self.sequence, |claim| claim.since);
             let accepted = page.items.iter().filter(|item| check(item).is_ok());
-            let claims = accepted.map(|item| (identity(item), Claim { since: since(&identity(item)), item: item.clone() })).collect();
+            let claims: BTreeMap<_, _> =
+                accepted.map(|item| (identity(item), Claim { since: since(&identity(item)), item: item.clone() })).collect();
             let statement = Statement {
-                run: batch.run,
+                run,
                 version: page.version,
                 written: self.sequence,
                 fetched_at_ms: page.fetched_at_ms,
                 spider: batch.spider.clone(),
                 claims,
+            };
+            let statement = match old {
+                Some(mut old) if page.addition => {
+                    old.claims.extend(statement.claims);
+                    old
+                }
+                Some(_) | None => statement,
             };
             self.pages.insert(key.clone(), statement);
         }
@@ -75,7 +85,7 @@ impl NaiveStore {
                 ItemStatus::Collided
             } else if !before.contains(&id) && !stale {
                 ItemStatus::Created
-            } else if self.belongs_to_another(&key, batch.run, &id) {
+            } else if !(stale && page.addition) && self.belongs_to_another(&key, run, &id) {
                 ItemStatus::Collided
             } else {
                 ItemStatus::Replaced

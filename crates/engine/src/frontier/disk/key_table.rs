@@ -61,6 +61,7 @@ impl KeyTable {
     }
 
     /// Bytes that it takes, free slots included.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.shards.iter().map(|shard| size_of::<Shard>() + shard.slots.capacity() * size_of::<u128>()).sum()
     }

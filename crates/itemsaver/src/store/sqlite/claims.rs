@@ -24,6 +24,8 @@ struct Claimant<'a> {
     run: i64,
     version: i64,
     /// The number of this write.
+    write: i64,
+    /// The number of the write that said last what the page has: this one, but for an addition.
     written: i64,
     /// Whether its former claims are of this run, so that they keep their place in the order.
     same_run: bool,
@@ -34,6 +36,7 @@ struct KnownPage {
     page: i64,
     run: i64,
     version: i64,
+    written: i64,
 }
 
 /// The row of an identity.
@@ -43,10 +46,11 @@ struct Shown {
     since: i64,
     rivals: i64,
     version: i64,
+    written: i64,
 }
 
 impl Writer {
-    /// Stores one page's list and takes away what it no longer has.
+    /// Stores one page's list and takes away what it no longer has; or adds to it.
     pub(super) fn save_page(&mut self, crawl: i64, batch: &SaveBatch, page: &PageItems) -> Result<Vec<ItemAnswer>, Failure> {
         let (run, version) = (batch.run.0.cast_signed(), signed(page.version));
         let known = self.known_page(crawl, page.page.as_str())?;
@@ -54,21 +58,22 @@ impl Writer {
         let each = each_identity(&page.items, &answers);
         if let Some(known) = known.as_ref().filter(|known| known.version > version) {
             for (first, _) in each {
-                let collided = known.run == run && self.has_lost(crawl, known, &page.items[first])?;
+                let collided = !page.addition && known.run == run && self.has_lost(crawl, known, &page.items[first])?;
                 answers[first].status = if collided { ItemStatus::Collided } else { ItemStatus::Replaced };
             }
             return Ok(answers);
         }
 
         self.sequence += 1;
-        let claimant = Claimant {
-            page: self.put_page(crawl, batch, page)?,
-            url: page.page.as_str(),
-            crawl,
-            run,
-            version,
-            written: self.sequence,
-            same_run: known.as_ref().is_some_and(|known| known.run == run),
+        let (url, write) = (page.page.as_str(), self.sequence);
+        let claimant = match &known {
+            Some(KnownPage { page: row, run, version, written }) if page.addition => {
+                Claimant { page: *row, url, crawl, run: *run, version: *version, write, written: *written, same_run: true }
+            }
+            _ => {
+                let same_run = known.as_ref().is_some_and(|known| known.run == run);
+                Claimant { page: self.put_page(crawl, batch, page)?, url, crawl, run, version, write, written: write, same_run }
+            }
         };
         let mut claimed = HashSet::with_capacity(each.len());
         for (first, last) in each {
@@ -76,15 +81,17 @@ impl Writer {
             claimed.insert(row);
             answers[first].status = status;
         }
-        if known.is_some() {
+        if known.is_some() && !page.addition {
             self.release_others(claimant.page, &claimed)?;
         }
         Ok(answers)
     }
 
     fn known_page(&self, crawl: i64, url: &str) -> Result<Option<KnownPage>, Failure> {
-        let mut select = self.connection.prepare_cached("SELECT id, run, version FROM pages WHERE crawl = ? AND url = ?")?;
-        let row = select.query_row(params![crawl, url], |row| Ok(KnownPage { page: row.get(0)?, run: row.get(1)?, version: row.get(2)? }));
+        let mut select = self.connection.prepare_cached("SELECT id, run, version, written FROM pages WHERE crawl = ? AND url = ?")?;
+        let row = select.query_row(params![crawl, url], |row| {
+            Ok(KnownPage { page: row.get(0)?, run: row.get(1)?, version: row.get(2)?, written: row.get(3)? })
+        });
         Ok(row.optional()?)
     }
 
@@ -108,16 +115,16 @@ impl Writer {
         let Some(shown) = self.shown(item_type, item)? else {
             let sql = "INSERT INTO items (type, id, page, since, url, payload) VALUES (?, ?, ?, ?, ?, ?)";
             let mut insert = self.connection.prepare_cached(sql)?;
-            let row = insert.insert(params![item_type, item.id.as_str(), claimant.page, claimant.written, url, payload])?;
+            let row = insert.insert(params![item_type, item.id.as_str(), claimant.page, claimant.write, url, payload])?;
             *self.counts.entry(item_type).or_default() += 1;
             return Ok((row, ItemStatus::Created));
         };
         let held = if shown.page == claimant.page { Some(shown.since) } else { self.rival_since(&shown, claimant.page)? };
-        let since = held.filter(|_| claimant.same_run).unwrap_or(claimant.written);
+        let since = held.filter(|_| claimant.same_run).unwrap_or(claimant.write);
         if shown.page == claimant.page {
             let mut update = self.connection.prepare_cached("UPDATE items SET since = ?2, url = ?3, payload = ?4 WHERE item = ?1")?;
             update.execute(params![shown.item, since, url, payload])?;
-        } else if claimant.version >= shown.version {
+        } else if (claimant.version, claimant.written) >= (shown.version, shown.written) {
             self.connection
                 .prepare_cached("INSERT INTO rivals SELECT item, page, since, url, payload FROM items WHERE item = ?")?
                 .execute([shown.item])?;
@@ -141,11 +148,18 @@ impl Writer {
 
     fn shown(&self, item_type: i64, item: &Item) -> Result<Option<Shown>, Failure> {
         let mut select = self.connection.prepare_cached(
-            "SELECT items.item, items.page, items.since, items.rivals, pages.version
+            "SELECT items.item, items.page, items.since, items.rivals, pages.version, pages.written
              FROM items CROSS JOIN pages ON pages.id = items.page WHERE items.type = ? AND items.id = ?",
         )?;
         let shown = select.query_row(params![item_type, item.id.as_str()], |row| {
-            Ok(Shown { item: row.get(0)?, page: row.get(1)?, since: row.get(2)?, rivals: row.get(3)?, version: row.get(4)? })
+            Ok(Shown {
+                item: row.get(0)?,
+                page: row.get(1)?,
+                since: row.get(2)?,
+                rivals: row.get(3)?,
+                version: row.get(4)?,
+                written: row.get(5)?,
+            })
         });
         Ok(shown.optional()?)
     }
