@@ -136,3 +136,21 @@ fn an_engine_with_a_parser_of_its_own_knows_it_and_reads_with_it() {
     assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
     assert_eq!(book.assert_all_else(&finished, &finished.items()), 0);
 }
+
+#[test]
+fn a_page_that_aborts_the_engine_itself_is_given_up_after_six_starts_and_costs_no_other_page() {
+    let book = Book::that_aborts();
+    let (spider, state) = (book.spider(""), book.path("state"));
+    let mut aborts = 0;
+    let finished = loop {
+        let engine = by_engine_of_its_own(&state, &spider).start();
+        if !engine.process.exit().aborted {
+            break engine.finish();
+        }
+        aborts += 1;
+        assert!(aborts <= ABORTS, "a page may abort {ABORTS} engines, not more");
+    };
+    assert_eq!((aborts, finished.report.restarts), (ABORTS, ABORTS));
+    book.assert_one_dead_letter(&finished);
+    book.assert_all_else(&finished, &store::items(&state.join("items.db")));
+}

@@ -8,7 +8,7 @@
 //! **Invariant.** A host is listed under the earliest time at which [`Scheduler::next`] could take something from it, or not at all.
 //! **Invariant.** A host about which nothing matters any more is forgotten; what matters later is in its origins' [`Health`], which the
 //! frontier keeps.
-//! **Invariant.** A window is asked for at most once at a time, and all windows together hold no more than [`HELD`] requests and one each.
+//! **Invariant.** A window is asked for at most once at a time, and all windows together hold no more than `HELD` requests and one each.
 
 mod health;
 mod host;
