@@ -153,7 +153,7 @@ impl Report {
                 line(label, by_reason(reasons));
             }
         }
-        for DeadLetter { url, reason } in self.dead.iter().take(SHOWN_DEAD) {
+        for DeadLetter { url, reason, .. } in self.dead.iter().take(SHOWN_DEAD) {
             line("", format!("{url}: {reason}"));
         }
         if self.dead.len() > SHOWN_DEAD {

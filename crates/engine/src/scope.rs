@@ -1,14 +1,15 @@
 //! Which URLs belong to a crawl.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use model::CrawlUrl;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use spider::HostPattern;
 
-/// The rules. Pure: the same URL and depth get the same answer until a site is added.
-#[derive(Clone, Debug)]
+/// The rules. Pure: the same URL and depth get the same answer until a site is added. Kept with the state, for whoever asks why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scope {
     sites: BTreeSet<Site>,
     hosts: Vec<HostPattern>,
@@ -17,12 +18,29 @@ pub struct Scope {
 }
 
 /// Expressions on a URL: none of `deny` may match, and one of `allow` must where there are any.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UrlRules {
     /// Wanted.
+    #[serde(with = "expressions")]
     pub allow: Vec<Regex>,
     /// Not wanted, whatever `allow` says.
+    #[serde(with = "expressions")]
     pub deny: Vec<Regex>,
+}
+
+/// Regular expressions as their texts.
+mod expressions {
+    use regex::Regex;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(expressions: &[Regex], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(expressions.iter().map(Regex::as_str))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Regex>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| Regex::new(text).map_err(de::Error::custom)).collect()
+    }
 }
 
 /// A host name and port; http and https on their default ports are one site.
@@ -57,6 +75,15 @@ impl Refusal {
     }
 }
 
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            443 => f.write_str(&self.host),
+            port => write!(f, "{}:{port}", self.host),
+        }
+    }
+}
+
 impl Site {
     /// The site of a URL.
     pub fn of(url: &CrawlUrl) -> Site {
@@ -83,6 +110,28 @@ impl Scope {
     /// Takes a site out again.
     pub fn remove_site(&mut self, site: &Site) {
         self.sites.remove(site);
+    }
+
+    /// Whether a URL found `depth` links from a seed belongs, and the rule that decides it, as a sentence.
+    ///
+    /// # Errors
+    /// The sentence of the first rule it breaks.
+    pub fn explain(&self, url: &CrawlUrl, depth: u32) -> Result<String, String> {
+        let site = Site::of(url);
+        let refusal = match self.judge(url, depth) {
+            Ok(()) if self.sites.contains(&site) => return Ok(format!("{site} is a site of the seeds")),
+            Ok(()) => return Ok(format!("the spider's scope names {}", url.host_str())),
+            Err(refusal) => refusal,
+        };
+        let denies = self.rules.iter().flat_map(|rules| &rules.deny).find(|rule| rule.is_match(url.as_str()));
+        Err(match refusal {
+            Refusal::OtherSite => format!("{site} is none of the crawl's sites"),
+            Refusal::Denied => format!("a deny rule matches: {}", denies.map_or("", Regex::as_str)),
+            Refusal::NotAllowed => "there are allow rules and none matches".to_owned(),
+            Refusal::TooDeep => {
+                format!("{depth} links from a seed are more than --max-depth {}", self.max_depth.unwrap_or_default())
+            }
+        })
     }
 
     /// Whether a URL found `depth` links from a seed belongs.
@@ -147,6 +196,22 @@ mod tests {
             ("http://x/docs/a", 1, Err(Refusal::OtherSite)),
         ] {
             assert_eq!(scope.judge(&url(text), depth), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_decides_is_named_also_after_the_scope_was_stored() {
+        let scope = scope("http://h:8080/", &["/docs/"], &["\\.zip$"], Some(2));
+        let stored: Scope = serde_json::from_str(&serde_json::to_string(&scope).unwrap()).unwrap();
+        for (text, depth, expected) in [
+            ("http://h:8080/docs/", 2, Ok("h:8080 is a site of the seeds")),
+            ("http://h:8080/docs/", 3, Err("3 links from a seed are more than --max-depth 2")),
+            ("http://h:8080/docs/a.zip", 0, Err("a deny rule matches: \\.zip$")),
+            ("http://h:8080/a", 0, Err("there are allow rules and none matches")),
+            ("https://x/docs/", 0, Err("x is none of the crawl's sites")),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(stored.explain(&url(text), depth), expected, "{text}");
         }
     }
 

@@ -11,6 +11,7 @@ use rpcsupport::dial::{deadline, within};
 use rpcsupport::{CrawlServiceClient, DialError, Link};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::WorkerIndex;
 use crate::backoff;
@@ -85,14 +86,33 @@ pub enum WorkerEvent {
     },
 }
 
-/// Keeps a worker linked until the events' receiver is gone.
-pub async fn keep_linked(worker: WorkerIndex, source: WorkerSource, spider: Option<Arc<SpiderFile>>, events: mpsc::Sender<Event>) {
+/// A worker that has joined a crawl.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// As the user wrote it, or `embedded`.
+    pub name: String,
+    /// Cancelled, its task ends as soon as what it has is finished.
+    pub dismissed: CancellationToken,
+}
+
+/// Keeps a worker linked until it is dismissed or the events' receiver is gone.
+pub async fn keep_linked(
+    worker: WorkerIndex,
+    source: WorkerSource,
+    spider: Option<Arc<SpiderFile>>,
+    dismissed: CancellationToken,
+    events: mpsc::Sender<Event>,
+) {
     let mut failures = 0;
     loop {
-        let event = match (source.dial)().await {
+        let dialled = tokio::select! {
+            dialled = (source.dial)() => dialled,
+            () = dismissed.cancelled() => return,
+        };
+        let event = match dialled {
             Ok(link) => {
                 let since = Instant::now();
-                let Ok(why) = stay(worker, link, spider.as_deref(), &events).await else { return };
+                let Ok(why) = stay(worker, link, spider.as_deref(), &dismissed, &events).await else { return };
                 // One that comes and goes at once is dialled less and less often.
                 if since.elapsed() >= LONGEST_REDIAL {
                     failures = 0;
@@ -105,7 +125,11 @@ pub async fn keep_linked(worker: WorkerIndex, source: WorkerSource, spider: Opti
             return;
         }
         failures += 1;
-        tokio::time::sleep(backoff::pause(REDIAL, failures, rand::random()).min(LONGEST_REDIAL)).await;
+        let pause = backoff::pause(REDIAL, failures, rand::random()).min(LONGEST_REDIAL);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = dismissed.cancelled() => return,
+        }
     }
 }
 
@@ -116,6 +140,7 @@ async fn stay(
     worker: WorkerIndex,
     mut link: Link<CrawlServiceClient>,
     spider: Option<&SpiderFile>,
+    dismissed: &CancellationToken,
     events: &mpsc::Sender<Event>,
 ) -> Result<String, EngineGone> {
     let tell = |event| async move { events.send(Event::Worker(event)).await.map_err(|_| EngineGone) };
@@ -136,6 +161,10 @@ async fn stay(
     let rpc = link.client.clone();
     let mut heard = Instant::now();
     loop {
+        // Whoever has a job of it holds a client, and with it the line: when nobody does, all is finished.
+        if dismissed.is_cancelled() && Arc::strong_count(&line) == 1 {
+            return Ok("it was told to leave, and has finished".to_owned());
+        }
         tokio::select! {
             () = link.closed() => return Ok("the connection closed".to_owned()),
             () = events.closed() => return Err(EngineGone),
