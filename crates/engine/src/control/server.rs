@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +14,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::CrawlUrl;
 use rpcsupport::PeerAddress;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
@@ -122,10 +124,9 @@ impl From<QueryRejection> for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Problem {
-        Problem(StatusCode::BAD_REQUEST, rejection.body_text())
-    }
+/// Reads a body, whatever its `Content-Type` says: whoever has `curl -d` at hand need not know more.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem(StatusCode::BAD_REQUEST, format!("the body: {error}")))
 }
 
 /// Asks the engine loop.
@@ -168,8 +169,8 @@ struct SeedsBody {
     urls: Vec<String>,
 }
 
-async fn seeds(events: Events, body: Result<Json<SeedsBody>, JsonRejection>) -> Result<impl IntoResponse, Problem> {
-    let Json(SeedsBody { urls }) = body?;
+async fn seeds(events: Events, body: Bytes) -> Result<impl IntoResponse, Problem> {
+    let SeedsBody { urls } = read(&body)?;
     let urls = urls.iter().map(|url| parse_url(url)).collect::<Result<Vec<CrawlUrl>, Problem>>()?;
     ask(events, |reply| Ask::Seed(urls, reply)).await
 }
@@ -179,8 +180,8 @@ struct RequeueBody {
     reason: Option<String>,
 }
 
-async fn requeue(events: Events, body: Result<Json<RequeueBody>, JsonRejection>) -> Result<impl IntoResponse, Problem> {
-    let Json(RequeueBody { reason }) = body?;
+async fn requeue(events: Events, body: Bytes) -> Result<impl IntoResponse, Problem> {
+    let RequeueBody { reason } = read(&body)?;
     ask(events, |reply| Ask::Requeue(reason, reply)).await
 }
 
@@ -189,14 +190,14 @@ struct WorkerBody {
     host: String,
 }
 
-async fn add_worker(events: Events, body: Result<Json<WorkerBody>, JsonRejection>) -> Result<impl IntoResponse, Problem> {
-    let Json(WorkerBody { host }) = body?;
+async fn add_worker(events: Events, body: Bytes) -> Result<impl IntoResponse, Problem> {
+    let WorkerBody { host } = read(&body)?;
     let host = host.parse::<PeerAddress>().map_err(|error| Problem(StatusCode::BAD_REQUEST, error.to_string()))?;
     ask(events, |reply| Ask::AddWorker(host, reply)).await
 }
 
-async fn drain_worker(events: Events, body: Result<Json<WorkerBody>, JsonRejection>) -> Result<impl IntoResponse, Problem> {
-    let Json(WorkerBody { host }) = body?;
+async fn drain_worker(events: Events, body: Bytes) -> Result<impl IntoResponse, Problem> {
+    let WorkerBody { host } = read(&body)?;
     // As the user wrote it or as it is shown.
     let host = host.parse::<PeerAddress>().map_or(host, |host| host.to_string());
     ask(events, |reply| Ask::DrainWorker(host, reply)).await

@@ -53,7 +53,10 @@ pub enum Order {
 }
 
 /// A look at the frontier. It tells whoever asked itself.
-pub struct Look(pub Box<dyn FnOnce(&dyn Frontier) + Send>);
+pub struct Look(pub Box<Question>);
+
+/// What is asked of the frontier.
+type Question = dyn FnOnce(&dyn Frontier) + Send;
 
 impl fmt::Debug for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -153,12 +153,15 @@ enum Change {
     Remove(Keyspace, Vec<u8>),
 }
 
+/// A key with its value.
+type Entry = Result<(Vec<u8>, Vec<u8>), FrontierError>;
+
 /// A keyspace in the order of its keys.
-type Entries = Peekable<Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), FrontierError>>>>;
+type Entries = Peekable<Box<dyn Iterator<Item = Entry>>>;
 
 fn entries(keyspace: &Keyspace) -> Entries {
     let read = |entry: fjall::Guard| entry.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(failed);
-    let entries: Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), FrontierError>>> = Box::new(keyspace.iter().map(read));
+    let entries: Box<dyn Iterator<Item = Entry>> = Box::new(keyspace.iter().map(read));
     entries.peekable()
 }
 
@@ -369,8 +372,7 @@ impl Check {
         let spaces = storage.spaces.clone();
         let numbers: HashMap<u32, Origin> = storage.origins.iter().map(|(origin, record)| (record.number, origin.clone())).collect();
         for keyspace in [&spaces.due, &spaces.later] {
-            let mut queue = entries(keyspace);
-            while let Some(entry) = queue.next() {
+            for entry in entries(keyspace) {
                 let (bytes, value) = entry?;
                 let (Ok(place), Ok(request)) = (QueueKey::from_bytes(&bytes), record::decode_request(&value)) else {
                     // Its URL was found lost before.
