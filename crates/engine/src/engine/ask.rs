@@ -186,7 +186,7 @@ fn refuse(ask: Ask, why: &str) {
     }
     match ask {
         Ask::Status(reply) | Ask::Pause(reply) | Ask::Resume(reply) | Ask::AddWorker(_, reply) | Ask::DrainWorker(_, reply) => {
-            no(reply, why)
+            no(reply, why);
         }
         Ask::Why(_, reply) => no(reply, why),
         Ask::Dead { reply, .. } => no(reply, why),

@@ -88,8 +88,12 @@ impl Engine {
             }
             WorkerEvent::Down { worker, why } => {
                 let host = &self.pool.members()[worker].name;
-                tracing::warn!(why, "worker {host} has left the rotation; its pages go to others");
                 let is_wanted = self.pool.members()[worker].retired;
+                if is_wanted {
+                    tracing::info!("worker {host} has left: {why}");
+                } else {
+                    tracing::warn!(why, "worker {host} has left the rotation; its pages go to others");
+                }
                 self.worker_problems[worker] = (!is_wanted).then(|| format!("worker {host} is gone: {why}"));
                 self.pool.down(worker);
             }

@@ -134,7 +134,7 @@ impl fmt::Display for WorkerStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let WorkerStatus { host, connected, leaving, in_flight, done, failed, problem } = self;
         let state = match (connected, leaving) {
-            (_, true) => "leaving",
+            (_, true) => "told to leave",
             (true, false) => "connected",
             (false, false) => "away",
         };
