@@ -31,6 +31,8 @@ pub mod aborting;
 
 pub mod crawl;
 
+pub mod ask;
+
 pub mod report;
 
 pub mod store;

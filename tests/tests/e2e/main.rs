@@ -23,6 +23,12 @@ mod interrupt;
 /// Crawls that are cut short and go on: killed engines, budgets, changed scope and spiders.
 mod resume;
 
+/// A crawl is asked while it runs and afterwards.
+mod inquiry;
+
+/// A running crawl is told what to do.
+mod control;
+
 /// Disks that are full: it is said, and nothing is lost.
 mod disk_full;
 
