@@ -25,6 +25,8 @@ pub mod static_site;
 
 pub mod server;
 
+pub mod recorded;
+
 pub mod restarted;
 
 pub mod aborting;

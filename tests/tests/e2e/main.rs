@@ -8,6 +8,9 @@ mod exactness;
 /// Processes are killed, frozen, drained and late: nothing is lost, and nothing is stored twice.
 mod failures;
 
+/// Fleets of mixed versions.
+mod mixed_versions;
+
 /// A page takes every process with it that parses it: it ends as a dead letter, and all others are fetched.
 mod aborts;
 
