@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use engine::frontier::{CrawlRecord, DiskFrontier, Ending, Fate, Frontier, Notes, Opened, Opening, PageEnd};
 use engine::request::Request;
-use engine::scheduler::{HostRules, Next, Scheduler, Want};
+use engine::scheduler::{HostRules, Next, PolitenessBy, Scheduler, Want};
 use engine::scope::{Scope, Site};
 use model::{CrawlName, CrawlUrl, Origin, ParserRef, RunId};
 use tokio::time::Instant;
@@ -176,11 +176,17 @@ fn begin_again(path: &Path) -> (usize, Duration, u64) {
     let Opened::Ready(mut frontier, _) = DiskFrontier::open(path, opening).expect("it opens again") else { unreachable!("it goes on") };
     let mut scheduler = Scheduler::new(HostRules {
         delay: Some(Duration::from_millis(1)),
+        jitter: 0.0,
+        throttle: None,
         per_host: None,
+        per_address: None,
+        by: PolitenessBy::Host,
         max_pages: None,
+        ignore_robots: false,
         backoff: Duration::from_secs(1),
         give_up: Duration::from_secs(3600),
         give_up_unanswered: Duration::from_secs(60),
+        overrides: Vec::new(),
     });
     for (origin, health) in &frontier.seed(Vec::new()).expect("a commit").woken {
         scheduler.restore(origin, health, start);
@@ -188,7 +194,7 @@ fn begin_again(path: &Path) -> (usize, Duration, u64) {
     let (mut first, mut handed_out) = (None, 0);
     loop {
         match scheduler.next(Instant::now()) {
-            Next::Request(_) => {
+            Next::Request(..) => {
                 first.get_or_insert_with(|| start.elapsed());
                 handed_out += 1;
             }

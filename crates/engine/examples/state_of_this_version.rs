@@ -67,7 +67,7 @@ fn main() {
         Ending { request: again, fate: Fate::Again { not_before: Some(now + Duration::from_secs(60)) } },
     ];
     let ill = Some(Ill { lasted: Duration::from_secs(3), failures: 1, until: now + Duration::from_secs(9) });
-    let health = vec![(seeds[0].url.origin(), Health { answered: true, due: Some(now), ill, pages: 0 })];
+    let health = vec![(seeds[0].url.origin(), Health { answered: true, due: Some(now), ill, ..Health::default() })];
     let notes = Notes { now_ms: NOW_MS, versions: NOW_MS, health, ..Notes::default() };
     frontier.commit(group, &notes, &scope).expect("a commit");
     frontier.give_up(&gone.url.origin(), "origin dead: connection refused").expect("a commit");

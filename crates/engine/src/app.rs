@@ -31,7 +31,7 @@ use crate::progress::{self, Screen, Show, Snapshot};
 use crate::report::{DEAD_LETTERS, Places, Report};
 use crate::request_loop::{self, JobTemplate};
 use crate::saver::{self, Saver, SaverIdentity, SaverSource};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{PolitenessBy, Scheduler};
 use crate::sources;
 use crate::state::{Beginning, CrawlToOpen, OpenedFrontier, StateDir};
 
@@ -261,12 +261,24 @@ fn announce(config: &Config, opened: &OpenedFrontier, practice: Option<&Practice
         Workers::Hosts(hosts) => hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
     let show = humantime::format_duration;
+    let unit = match hosts.by {
+        PolitenessBy::Host => "host",
+        PolitenessBy::Domain => "domain",
+        PolitenessBy::Address => "IP address",
+    };
     let delay = match hosts.delay {
-        Some(delay) => format!("{} for every host", show(delay)),
-        None => "1s for public hosts, none for this machine".to_owned(),
+        Some(delay) => format!("{} for every {unit}", show(delay)),
+        None => format!("1s for every public {unit}, none for this machine"),
+    };
+    let throttle = hosts.throttle.map_or_else(String::new, |throttle| {
+        format!(", more for slow ones (--throttle {}, at most {})", throttle.target, show(throttle.longest))
+    });
+    let own = match hosts.overrides.len() {
+        0 => String::new(),
+        n => format!(", {n} [[host]] sections"),
     };
     tracing::info!(
-        "workers: {workers}; at most {} requests in flight; delay: {delay}; {} attempts; fetch timeout {}",
+        "workers: {workers}; at most {} requests in flight; delay: {delay}{throttle}{own}; {} attempts; fetch timeout {}",
         engine.worker_count,
         engine.retry.attempts,
         show(engine.limits.fetch),

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::args::Command;
+use crate::config::file;
+use crate::config::hosts::{self, HostSection};
 
 /// What was typed; see the help texts.
 #[derive(Clone, Debug, Default, Parser)]
@@ -54,9 +56,24 @@ pub struct Args {
     /// Pause between two requests to a host; one at a time then [default: 1s, and 0s for this machine]
     #[arg(long, value_name = "TIME", env = "GOSSAMER_DELAY", help_heading = "Politeness")]
     pub delay: Option<String>,
+    /// How much longer than --delay a pause may get, by chance, as a part of it; never shorter [default: 0.1]
+    #[arg(long, value_name = "PART", env = "GOSSAMER_JITTER", help_heading = "Politeness")]
+    pub jitter: Option<String>,
+    /// Let the pause follow how long the host takes to answer: 1 pauses as long, 0.5 twice as long; never below --delay, and bad answers never shorten it [default: off]
+    #[arg(long, value_name = "TARGET", env = "GOSSAMER_THROTTLE", help_heading = "Politeness")]
+    pub throttle: Option<String>,
+    /// Longest pause that --throttle leads to [default: 60s]
+    #[arg(long, value_name = "TIME", env = "GOSSAMER_THROTTLE_MAX", help_heading = "Politeness")]
+    pub throttle_max: Option<String>,
     /// Most requests in flight to one host that has no delay [default: --worker-count]
     #[arg(long, value_name = "N", env = "GOSSAMER_PER_HOST", help_heading = "Politeness")]
     pub per_host: Option<String>,
+    /// Most requests in flight to one IP address, whatever hosts are there [default: 8, and no limit on this machine]
+    #[arg(long, value_name = "N", env = "GOSSAMER_PER_ADDRESS", help_heading = "Politeness")]
+    pub per_address: Option<String>,
+    /// What --delay and --per-host are for: each host name, each registrable domain (example.co.uk), or each IP address: host, domain or ip [default: host]
+    #[arg(long, value_name = "UNIT", env = "GOSSAMER_POLITENESS_BY", help_heading = "Politeness")]
+    pub politeness_by: Option<String>,
     /// Fetch what robots.txt disallows (this version does not read robots.txt yet: it says so at start)
     #[arg(long, env = "GOSSAMER_IGNORE_ROBOTS", help_heading = "Politeness")]
     pub ignore_robots: bool,
@@ -127,7 +144,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", env = "GOSSAMER_SYNC", help_heading = "Results")]
     pub sync: Option<String>,
 
-    /// A TOML file with flags as keys (worker-count = 50); flags and environment win over it
+    /// A TOML file with flags as keys (worker-count = 50) and sections for hosts: `[[host]]` with pattern and delay, jitter, throttle, per-host, max-pages, of which the first that matches a host counts; flags and environment win over its keys, sections over all
     #[arg(long, value_name = "FILE", env = "GOSSAMER_CONFIG", help_heading = "This program")]
     pub config: Option<String>,
     /// Log every page (twice: everything)
@@ -136,6 +153,10 @@ pub struct Args {
     /// Log warnings only, show no progress and no report
     #[arg(short, long, conflicts_with = "verbose", help_heading = "This program")]
     pub quiet: bool,
+
+    /// The `[[host]]` sections of the config file
+    #[arg(skip)]
+    pub hosts: Vec<HostSection>,
 }
 
 const ABOUT: &str = "\
@@ -177,8 +198,13 @@ impl Args {
         let Some(path) = &args.config else { return Ok(args) };
         let text = std::fs::read_to_string(path)
             .map_err(|error| ArgsError::ConfigFile(vec![format!("cannot read the config file {path}: {error}")]))?;
-        let command = crate::config::file::as_defaults(Args::command(), path, &text).map_err(ArgsError::ConfigFile)?;
-        parse(command).map_err(ArgsError::Usage)
+        let (command, hosts) = match (file::as_defaults(Args::command(), path, &text), hosts::sections(path, &text)) {
+            (Ok(command), Ok(hosts)) => (command, hosts),
+            (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => return Err(ArgsError::ConfigFile(mistakes)),
+            (Err(of_flags), Err(of_hosts)) => return Err(ArgsError::ConfigFile([of_flags, of_hosts].concat())),
+        };
+        let args = parse(command).map_err(ArgsError::Usage)?;
+        Ok(Args { hosts, ..args })
     }
 }
 

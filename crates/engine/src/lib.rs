@@ -14,6 +14,7 @@ pub mod config;
 
 pub mod request;
 
+pub mod domain;
 pub mod ledger;
 pub mod scope;
 

@@ -18,12 +18,15 @@ use crate::permits::NetPermits;
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
 use crate::request::Request;
+use crate::scheduler::Terms;
 
 /// A request paired with the right to have it processed.
 #[derive(Debug)]
 pub struct Dispatch {
     /// What to process.
     pub request: Box<Request>,
+    /// How its host is treated.
+    pub terms: Terms,
     /// Where.
     pub lease: Lease<WorkerClient>,
     /// When it was handed out.
@@ -73,7 +76,7 @@ pub struct JobTemplate {
 
 /// Runs one request loop until its channel is closed.
 pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<JobTemplate>, events: mpsc::Sender<Event>) {
-    while let Ok(Dispatch { request, lease, since }) = dispatches.recv().await {
+    while let Ok(Dispatch { request, terms: _, lease, since }) = dispatches.recv().await {
         let end = process(&request, &lease.client, &template).await;
         if events.send(Event::Finished(Box::new(Finished { request, lease, since, end }))).await.is_err() {
             return;

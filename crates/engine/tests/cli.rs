@@ -240,6 +240,11 @@ fn mistakes_of_the_config_file_are_told_at_once_and_flags_win_over_it() {
     );
     desk.write("broken.toml", "= 1\n");
     assert_refused(&desk.run(&["--config", "broken.toml", SEED]), &["broken.toml: "]);
+    desk.write("hosts.toml", "dealy = \"1s\"\n[[host]]\ndelay = [1]\n[[host]]\npattern = \"a\"\nper_hots = 1\n");
+    assert_refused(
+        &desk.run(&["--config", "hosts.toml", SEED]),
+        &["did you mean delay ?", "hosts.toml:2: [[host]] has no pattern", "hosts.toml:3: [[host]] delay: expected", "hosts.toml:6: "],
+    );
     desk.write("values.toml", "delay = \"1\"\nmax_pages = 0\n");
     assert_refused(&desk.run(&["--config", "values.toml", SEED]), &["--delay \"1\"", "--max-pages \"0\""]);
     let said = stderr(&desk.run(&["--config", "values.toml", SEED, "--delay", "fast", "--max-pages", "3"]));

@@ -30,7 +30,7 @@ pub struct HostPattern {
 
 impl HostPattern {
     /// Reads `example.org`, `*.example.org` (that name and all below it) or `example.org:8080`.
-    fn parse(text: &str) -> Option<HostPattern> {
+    pub fn parse(text: &str) -> Option<HostPattern> {
         let (below, host) = match text.strip_prefix("*.") {
             Some(host) => (true, host),
             None => (false, text),
@@ -45,9 +45,18 @@ impl HostPattern {
 
     /// Whether a URL lies there.
     pub fn matches(&self, url: &CrawlUrl) -> bool {
-        let host = url.host_str();
+        self.matches_name(url.host_str()) && self.port.is_none_or(|port| port == url.port())
+    }
+
+    /// Whether a host name, as it stands in a canonical URL, is meant, whatever the port.
+    pub fn matches_name(&self, host: &str) -> bool {
         let is_below = || host.strip_suffix(self.host.as_str()).is_some_and(|rest| rest.ends_with('.'));
-        (host == self.host || self.below && is_below()) && self.port.is_none_or(|port| port == url.port())
+        host == self.host || self.below && is_below()
+    }
+
+    /// Whether it names a port.
+    pub fn has_port(&self) -> bool {
+        self.port.is_some()
     }
 }
 

@@ -1,10 +1,13 @@
-//! The config file: flags as TOML keys, below flags and environment.
+//! The config file: flags as TOML keys, below flags and environment, and sections that are no flags ([`hosts`](super::hosts)).
 
 use clap::{ArgAction, Command};
 use toml::{Table, Value};
 
 /// Keys that name no setting of a crawl.
 const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
+
+/// Keys of sections that are read elsewhere.
+const SECTIONS: [&str; 1] = ["host"];
 
 /// Makes the file's values the defaults of a command's flags. `URL`s are written as `urls = [...]`.
 ///
@@ -15,6 +18,9 @@ pub fn as_defaults(mut command: Command, path: &str, text: &str) -> Result<Comma
     let mut mistakes = Vec::new();
     for (key, value) in table {
         let name = key.replace('_', "-");
+        if SECTIONS.contains(&name.as_str()) {
+            continue;
+        }
         let known = command.get_arguments().find(|arg| !NOT_IN_A_FILE.contains(&name.as_str()) && is_named(arg, &name));
         let Some(arg) = known else {
             mistakes.push(format!("{path}: {key} is no setting{}", suggestion(&command, &name)));
@@ -63,7 +69,11 @@ fn expected(action: &ArgAction) -> &'static str {
 }
 
 fn suggestion(command: &Command, name: &str) -> String {
-    let names = command.get_arguments().filter_map(clap::Arg::get_long).filter(|known| !NOT_IN_A_FILE.contains(known));
+    nearest(name, command.get_arguments().filter_map(clap::Arg::get_long).filter(|known| !NOT_IN_A_FILE.contains(known)).chain(SECTIONS))
+}
+
+/// The name that was meant, as the end of a message; nothing if none is near.
+pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
     let close = names.map(|known| (distance(known, name), known)).filter(|(distance, _)| *distance <= 3).min();
     close.map(|(_, known)| format!("; did you mean {known} ?")).unwrap_or_default()
 }

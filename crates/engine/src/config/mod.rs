@@ -3,6 +3,7 @@
 //! All mistakes are found in one go; with any of them nothing is started.
 
 pub mod file;
+pub mod hosts;
 mod seeds;
 mod values;
 
@@ -125,9 +126,6 @@ const OUTCOME_BYTES: usize = 64 * 1024 * 1024;
 /// What a power failure may cost where the user does not say.
 const SYNC: Duration = Duration::from_secs(1);
 
-/// Longest time that an origin which never answered in this crawl is tried.
-const GIVE_UP_UNANSWERED: Duration = Duration::from_secs(60);
-
 /// What jobs need beyond a fetch when the crawl is stopped.
 const DEFAULT_GRACE: Duration = Duration::from_secs(15);
 
@@ -152,7 +150,7 @@ impl Config {
             ));
         }
         let limits = limits(args, &mut values);
-        let hosts = host_rules(args, &mut values);
+        let hosts = hosts::rules(args, &mut values);
         let worker_count = values.parse("--worker-count", args.worker_count.as_deref(), values::count).map_or(100, NonZeroUsize::get);
         if worker_count > MAX_WORKER_COUNT {
             values.mistake(format!("--worker-count {worker_count} is more than {MAX_WORKER_COUNT}"));
@@ -301,25 +299,6 @@ fn limits(args: &Args, values: &mut Values) -> TimeLimits {
     let limits = TimeLimits { connect: connect.unwrap_or(Duration::from_secs(10).min(fetch)), fetch, grace };
     limits.mistakes().into_iter().for_each(|mistake| values.mistake(mistake));
     limits
-}
-
-fn host_rules(args: &Args, values: &mut Values) -> HostRules {
-    let delay = values.duration("--delay", args.delay.as_deref());
-    let per_host = values.parse("--per-host", args.per_host.as_deref(), values::count);
-    if per_host.is_some() && delay.is_some_and(|delay| !delay.is_zero()) {
-        values.mistake(
-            "--per-host and --delay contradict each other: a delay implies one request at a time (--delay 0s has none)".to_owned(),
-        );
-    }
-    let give_up = values.duration("--host-give-up", args.host_give_up.as_deref()).unwrap_or(Duration::from_secs(3600));
-    HostRules {
-        delay,
-        per_host,
-        max_pages: values.parse("--max-pages-per-host", args.max_pages_per_host.as_deref(), values::count),
-        backoff: values.duration("--retry-pause", args.retry_pause.as_deref()).unwrap_or(Duration::from_secs(1)),
-        give_up,
-        give_up_unanswered: give_up.min(GIVE_UP_UNANSWERED),
-    }
 }
 
 fn budgets(args: &Args, values: &mut Values) -> Budgets {

@@ -11,7 +11,7 @@ use crate::pool::member::WorkerClient;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry;
-use crate::scheduler::{Next, Want};
+use crate::scheduler::{Next, Terms, Want};
 
 /// Why a queued request is skipped when a crawl goes on with a narrower scope.
 const NARROWED: &str = "out of scope now";
@@ -27,14 +27,14 @@ impl Engine {
         let mut due = None;
         while self.has_room() && self.pool.has_free(now) {
             match self.scheduler.next(now) {
-                Next::Request(request) if self.is_out_of_scope(&request) => {
+                Next::Request(request, _) if self.is_out_of_scope(&request) => {
                     self.scheduler.returned(&request.url.origin(), now);
                     self.endings.push(Ending { request, fate: Fate::Skipped { reason: NARROWED.to_owned() } });
                 }
-                Next::Request(request) if retry::runs_alone(&request) => self.set_aside(request, now),
-                Next::Request(request) => {
-                    let lease = self.pool.take(now).expect("one is free");
-                    self.send(request, lease, now);
+                Next::Request(request, terms) if retry::runs_alone(&request) => self.set_aside(request, terms, now),
+                Next::Request(request, terms) => {
+                    let lease = self.pool.take_preferring(terms.worker, now).expect("one is free");
+                    self.send(request, terms, lease, now);
                 }
                 Next::Wait(until) => {
                     due = until;
@@ -69,9 +69,9 @@ impl Engine {
     }
 
     /// A request that has taken workers with it waits for one of its own. One at a time: a second goes back into the queue.
-    fn set_aside(&mut self, request: Box<Request>, now: Instant) {
+    fn set_aside(&mut self, request: Box<Request>, terms: Terms, now: Instant) {
         if self.lonely.is_none() {
-            self.lonely = Some(request);
+            self.lonely = Some((request, terms));
             return self.dispatch_lonely(now);
         }
         self.scheduler.returned(&request.url.origin(), now);
@@ -84,17 +84,17 @@ impl Engine {
             && self.has_room()
             && let Some(lease) = self.pool.take_alone(now)
         {
-            let request = self.lonely.take().expect("there is one");
+            let (request, terms) = self.lonely.take().expect("there is one");
             tracing::warn!(url = %request.url, "three workers were lost with this page: it runs alone on one now");
-            self.send(request, lease, now);
+            self.send(request, terms, lease, now);
         }
     }
 
-    fn send(&mut self, request: Box<Request>, lease: Lease<WorkerClient>, now: Instant) {
+    fn send(&mut self, request: Box<Request>, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         self.pages_begun += 1;
         self.dispatched_any = true;
-        let sent = self.channels.dispatches.try_send(Dispatch { request, lease, since: now });
+        let sent = self.channels.dispatches.try_send(Dispatch { request, terms, lease, since: now });
         assert!(sent.is_ok(), "the request loops' channel has room for all that may be in flight, and they outlive the engine");
     }
 }

@@ -37,7 +37,7 @@ use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry::RetryPolicy;
 use crate::saver::PageToSave;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, Terms};
 use crate::scope::Scope;
 
 pub use resend::RESEND;
@@ -178,7 +178,7 @@ pub struct Engine {
     /// Those of them that have ended, with `endings`.
     ended_bytes: usize,
     /// A request that waits for a worker of its own.
-    lonely: Option<Box<Request>>,
+    lonely: Option<(Box<Request>, Terms)>,
     resending: Resending,
     endings: Vec<Ending>,
     given_up: Vec<(Origin, String)>,
@@ -290,7 +290,10 @@ impl Engine {
             bytes: 0,
         };
         for (origin, health) in &seeded.woken {
-            engine.scheduler.restore(origin, health, started);
+            match engine.config.resumed {
+                true => engine.scheduler.restore(origin, health, started),
+                false => engine.scheduler.wake(origin, health, started),
+            }
         }
         Ok(engine)
     }
@@ -338,11 +341,11 @@ impl Engine {
 
     /// Handles an event and all others that wait, up to a group.
     fn handle_all(&mut self, first: Event) -> Result<(), EngineError> {
-        let now = Instant::now();
-        self.handle(first, now)?;
+        self.handle(first, Instant::now())?;
         for _ in 1..GROUP {
             match self.channels.events.try_recv() {
-                Ok(event) => self.handle(event, now)?,
+                // Read anew each time: a host's pause begins when its answer is here, not before.
+                Ok(event) => self.handle(event, Instant::now())?,
                 Err(_) => break,
             }
         }

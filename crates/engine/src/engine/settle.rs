@@ -18,7 +18,7 @@ use crate::request::{Request, Tries};
 use crate::request_loop::{End, Finished};
 use crate::retry::{self, Moment, OriginNews};
 use crate::saver::{self, PageToSave, SavedPage};
-use crate::scheduler::{Slot, Trouble};
+use crate::scheduler::{Measured, Slot, Trouble};
 use crate::scope::{Refusal, Site};
 
 impl Engine {
@@ -30,7 +30,7 @@ impl Engine {
             End::Lost { broken, silent } => {
                 let until = since + self.config.limits.job_deadline();
                 let slot = if silent && until > now { Slot::SilentUntil(until) } else { Slot::Free };
-                self.scheduler.ended(&origin, slot, now);
+                self.scheduler.ended(&origin, slot, None, now, rand::random());
                 self.scheduler.page_returned(&origin, now);
                 self.pages_begun -= 1;
                 let alone = lease.alone;
@@ -43,8 +43,8 @@ impl Engine {
                 self.endings.push(Ending { request, fate });
             }
             End::Answered(outcome) => {
-                self.scheduler.ended(&origin, Slot::Free, now);
                 let worker = lease.worker;
+                self.scheduler.ended(&origin, Slot::Free, measured(&outcome, worker), now, rand::random());
                 self.take_lease_back(lease, &outcome, now);
                 self.answered(request, origin, outcome, worker, now);
             }
@@ -227,6 +227,17 @@ impl Engine {
         self.notes.versions = wall_clock().max(self.notes.versions + 1);
         self.notes.versions
     }
+}
+
+/// What an answer shows of its host; none if no site was asked.
+fn measured(outcome: &Outcome, worker: WorkerIndex) -> Option<Measured> {
+    let well = match &outcome.verdict {
+        Verdict::Page(_) | Verdict::Redirect(_) => true,
+        Verdict::Failed(error) if error.retry == RetryClass::Peer => return None,
+        Verdict::Failed(_) => false,
+    };
+    let FetchFacts { millis, remote, .. } = &outcome.fetch;
+    Some(Measured { took: Duration::from_millis(*millis), well, address: remote.map(|remote| remote.ip()), worker })
 }
 
 /// Milliseconds since the Unix epoch.

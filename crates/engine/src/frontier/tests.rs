@@ -316,7 +316,18 @@ fn the_health_of_an_origin_is_there_after_a_restart() {
     take(&mut *frontier, 1, now);
     let (due, until) = (now + Duration::from_secs(60), now + Duration::from_secs(90));
     let ill = Some(Ill { lasted: Duration::from_secs(5), failures: 2, until });
-    let health = vec![(origin.clone(), Health { answered: true, due: Some(due), ill, pages: 0 })];
+    let health = vec![(
+        origin.clone(),
+        Health {
+            answered: true,
+            due: Some(due),
+            crawl_delay: Some(Duration::from_secs(3)),
+            pace: Some(Duration::from_millis(1500)),
+            address: Some([192, 0, 2, 7].into()),
+            ill,
+            pages: 0,
+        },
+    )];
     frontier.commit(vec![page("a", &[])], &Notes { health, ..Notes::default() }, &scope()).unwrap();
     drop(frontier);
     let mut frontier = open(folder.path());

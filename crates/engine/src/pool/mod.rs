@@ -147,8 +147,15 @@ impl<C: Clone> Pool<C> {
 
     /// The next lease in turn, if one is free. Leases of a worker reserved for a request alone are not.
     pub fn take(&mut self, now: Instant) -> Option<Lease<C>> {
+        self.take_preferring(None, now)
+    }
+
+    /// As [`take`](Pool::take), but a lease of this worker if it has a free one: it may still have a connection to the host.
+    pub fn take_preferring(&mut self, worker: Option<WorkerIndex>, now: Instant) -> Option<Lease<C>> {
         self.wake_rested(now);
-        let at = self.free.iter().position(|lease| Some(lease.worker) != self.reserved)?;
+        let is_open = |lease: &Lease<C>| Some(lease.worker) != self.reserved;
+        let preferred = worker.and_then(|worker| self.free.iter().position(|lease| lease.worker == worker && is_open(lease)));
+        let at = preferred.or_else(|| self.free.iter().position(is_open))?;
         let lease = self.free.remove(at)?;
         self.live(&lease)?.out += 1;
         Some(lease)
@@ -309,6 +316,26 @@ mod tests {
         let order: String = (0..6).map(|_| take(&mut pool).client).collect();
         assert_eq!(order, "abcabc");
         assert!(pool.take(Instant::now()).is_none());
+    }
+
+    #[test]
+    fn a_worker_that_is_preferred_is_taken_out_of_turn_while_it_has_a_free_lease() {
+        let mut pool = pool(&[2, 1, 1]);
+        let now = Instant::now();
+        let order: String = (0..3).map(|_| pool.take_preferring(Some(0), now).unwrap().client).collect();
+        assert_eq!(order, "aab");
+        assert!(pool.take_preferring(Some(9), now).is_some());
+        assert!(pool.take_preferring(Some(0), now).is_none());
+    }
+
+    #[test]
+    fn a_worker_that_is_preferred_and_reserved_for_a_request_alone_is_passed_over() {
+        let mut pool = pool(&[2, 1]);
+        let now = Instant::now();
+        let busy = [take(&mut pool), take(&mut pool)];
+        assert_eq!(busy.each_ref().map(|lease| lease.worker), [0, 1]);
+        assert!(pool.take_alone(now).is_none(), "worker 0 has one job");
+        assert!(pool.take_preferring(Some(0), now).is_none());
     }
 
     #[test]

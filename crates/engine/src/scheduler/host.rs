@@ -1,26 +1,41 @@
 //! One host: its clock, its slots, and a lane for each of its origins.
 
-use std::num::NonZeroU64;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use model::{HostName, Origin};
 use tokio::time::Instant;
 
+use super::gate::GateName;
 use super::health::Health;
 use super::lane::Lane;
-use super::{HostRules, PUBLIC_DELAY};
+use super::rules::{LONGEST_CRAWL_DELAY, Treatment};
+use super::slots::{Slot, Slots};
+use super::{HostRules, PolitenessBy};
+use crate::pool::WorkerIndex;
 use crate::request::Request;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Host {
-    delay: Duration,
-    slots: usize,
-    in_flight: usize,
-    /// Slots that a silent worker may still use, and until when.
-    silent: Vec<Instant>,
+    treatment: Treatment,
+    /// The longest `Crawl-delay` of its origins.
+    crawl_delay: Duration,
+    /// What the throttle has found.
+    pace: Duration,
+    slots: Slots,
     due: Instant,
-    max_pages: Option<NonZeroU64>,
+    /// When the last of its requests ended.
+    last_end: Option<Instant>,
+    /// Who had it last, while it has a delay: its connection lives there.
+    worker: Option<WorkerIndex>,
+    address: Option<IpAddr>,
+    /// What it has in common with other hosts.
+    pub(super) gates: Vec<GateName>,
+    /// A gate that it is to pass from now on.
+    pub(super) new_gate: Option<GateName>,
+    /// Whether it waits at a gate.
+    pub(super) parked: bool,
     /// Pages that are done, or may become some.
     pages_begun: u64,
     /// Few: one for each scheme and port that the crawl visits on this host.
@@ -33,19 +48,34 @@ pub(super) struct Host {
     pub(super) served: bool,
 }
 
-/// What becomes of a host's slot when a dispatch ends.
+/// On which terms a request is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
-    /// Free: there is an answer, or the connection to the worker closed and its fetch with it.
-    Free,
-    /// Free only at this time: the worker fell silent and may still be fetching.
-    SilentUntil(Instant),
+pub struct Terms {
+    /// The pause that its host has after each request, without jitter.
+    pub delay: Duration,
+    /// Most requests in flight to its host; none: as many as the crawl has.
+    pub most: Option<usize>,
+    /// The worker that had its host last, if the host has a clock: it may still have a connection.
+    pub worker: Option<WorkerIndex>,
+}
+
+/// What is known of an answer, for the clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    /// How long the fetch took.
+    pub took: Duration,
+    /// Whether it was a page or a redirect.
+    pub well: bool,
+    /// The address that was connected to.
+    pub address: Option<IpAddr>,
+    /// Who fetched.
+    pub worker: WorkerIndex,
 }
 
 /// What a host whose turn it is has to give.
 pub(super) enum Turn {
-    /// A request; its slot is taken.
-    Request(Box<Request>),
+    /// A request: [`Host::take`] takes it.
+    Request,
     /// Its lane has to be filled first.
     Empty(Origin),
     /// Nothing now.
@@ -54,34 +84,66 @@ pub(super) enum Turn {
 
 impl Host {
     pub(super) fn new(name: &HostName, rules: &HostRules, now: Instant) -> Host {
-        let default = if name.is_loopback() { Duration::ZERO } else { PUBLIC_DELAY };
-        let delay = rules.delay.unwrap_or(default);
-        let slots = match rules.per_host {
-            _ if !delay.is_zero() => 1,
-            Some(most) => most.get(),
-            None => usize::MAX,
-        };
-        Host {
-            delay,
-            slots,
-            in_flight: 0,
-            silent: Vec::new(),
+        let treatment = rules.of(name);
+        let mut host = Host {
+            slots: Slots::new(treatment.most),
+            treatment,
+            crawl_delay: Duration::ZERO,
+            pace: Duration::ZERO,
             due: now,
-            max_pages: rules.max_pages,
+            last_end: None,
+            worker: None,
+            address: None,
+            gates: Vec::new(),
+            new_gate: match rules.by {
+                PolitenessBy::Domain => Some(GateName::of_domain(name)),
+                PolitenessBy::Host | PolitenessBy::Address => None,
+            },
+            parked: false,
             pages_begun: 0,
             lanes: Vec::new(),
             listed: None,
             idle: None,
             served: false,
-        }
+        };
+        host.set_slots();
+        host
     }
 
+    /// The pause after each of its requests, without jitter.
+    pub(super) fn delay(&self) -> Duration {
+        self.treatment.delay.max(self.crawl_delay).max(self.pace)
+    }
+
+    /// Whether it has a clock, and so one request at a time.
     pub(super) fn has_delay(&self) -> bool {
-        !self.delay.is_zero()
+        self.treatment.throttle.is_some() || !self.delay().is_zero()
+    }
+
+    fn set_slots(&mut self) {
+        self.slots.most = if self.has_delay() { 1 } else { self.treatment.most };
+    }
+
+    /// Most requests in flight while it has no delay.
+    pub(super) fn most(&self) -> usize {
+        self.treatment.most
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots.in_flight
+    }
+
+    pub(super) fn due_time(&self) -> Instant {
+        self.due
+    }
+
+    pub(super) fn terms(&self) -> Terms {
+        let most = (self.slots.most < usize::MAX).then_some(self.slots.most);
+        Terms { delay: self.delay(), most, worker: self.worker }
     }
 
     pub(super) fn has_budget(&self) -> bool {
-        self.max_pages.is_none_or(|max| self.pages_begun < max.get())
+        self.treatment.max_pages.is_none_or(|max| self.pages_begun < max.get())
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -89,18 +151,36 @@ impl Host {
     }
 
     pub(super) fn lane(&mut self, origin: &Origin, now: Instant) -> &mut Lane {
-        self.known_lane(origin, &Health::default(), now)
+        let at = self.lanes.iter().position(|lane| lane.origin() == origin);
+        let at = at.unwrap_or_else(|| self.add_lane(origin, &Health::default(), now));
+        &mut self.lanes[at]
     }
 
     /// The origin's lane; a new one begins with what is known of it.
-    pub(super) fn known_lane(&mut self, origin: &Origin, health: &Health, now: Instant) -> &mut Lane {
-        let at = self.lanes.iter().position(|lane| lane.origin() == origin).unwrap_or_else(|| {
+    pub(super) fn known_lane(&mut self, origin: &Origin, health: &Health, rules: &HostRules, now: Instant) -> &mut Lane {
+        let at = self.lanes.iter().position(|lane| lane.origin() == origin);
+        let at = at.unwrap_or_else(|| {
             self.pages_begun += health.pages;
             self.due = health.due.map_or(self.due, |due| due.max(self.due));
-            self.lanes.push(Lane::new(origin.clone(), health, now));
-            self.lanes.len() - 1
+            if let (Some(pace), Some(throttle)) = (health.pace, self.treatment.throttle) {
+                self.pace = self.pace.max(pace.min(throttle.longest));
+            }
+            if let (Some(address), None) = (health.address, self.address) {
+                self.met(address, rules);
+            }
+            let at = self.add_lane(origin, health, now);
+            if !rules.ignore_robots {
+                self.lanes[at].crawl_delay = health.crawl_delay;
+                self.look_at_crawl_delays();
+            }
+            at
         });
         &mut self.lanes[at]
+    }
+
+    fn add_lane(&mut self, origin: &Origin, health: &Health, now: Instant) -> usize {
+        self.lanes.push(Lane::new(origin.clone(), health, now));
+        self.lanes.len() - 1
     }
 
     pub(super) fn existing_lane(&self, origin: &Origin) -> Option<&Lane> {
@@ -109,61 +189,92 @@ impl Host {
 
     /// What is known of an origin and outlives the process.
     pub(super) fn health(&self, origin: &Origin, now: Instant) -> Option<Health> {
+        let known = self.existing_lane(origin)?.health(now);
         let due = self.has_delay().then_some(self.due);
-        self.existing_lane(origin).map(|lane| lane.health(due, now))
+        Some(Health { due, pace: (!self.pace.is_zero()).then_some(self.pace), address: self.address, ..known })
     }
 
     /// Waits its delay from now on, if it has one.
     pub(super) fn rest(&mut self, now: Instant) {
-        self.due = self.due.max(now + self.delay);
+        self.due = self.due.max(now + self.delay());
+    }
+
+    /// An origin's robots.txt asks for this pause. Returns whether that is news.
+    pub(super) fn set_crawl_delay(&mut self, origin: &Origin, delay: Option<Duration>, now: Instant) -> bool {
+        let delay = delay.map(|delay| delay.min(LONGEST_CRAWL_DELAY));
+        let lane = self.lane(origin, now);
+        let news = lane.crawl_delay != delay;
+        lane.crawl_delay = delay;
+        self.look_at_crawl_delays();
+        news
+    }
+
+    fn look_at_crawl_delays(&mut self) {
+        self.crawl_delay = self.lanes.iter().filter_map(|lane| lane.crawl_delay).max().unwrap_or_default();
+        self.set_slots();
+        // The pause that has begun is of the new length.
+        if let Some(end) = self.last_end {
+            self.due = self.due.max(end + self.delay());
+        }
+    }
+
+    /// Notes the address a worker connected to. Returns whether that is news that somebody wants.
+    fn met(&mut self, address: IpAddr, rules: &HostRules) -> bool {
+        let address = address.to_canonical();
+        let is_wanted = rules.by == PolitenessBy::Address || rules.most_of(address).is_some();
+        if !is_wanted || self.address == Some(address) {
+            return false;
+        }
+        self.address = Some(address);
+        self.new_gate = Some(GateName::Address(address));
+        true
     }
 
     /// The earliest time at which something may be taken; none while nothing waits or every slot is taken by a worker that answers.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
-        self.silent.retain(|until| *until > now);
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         if !self.has_budget() {
             return None;
         }
         let work = self.lanes.iter().filter_map(|lane| lane.due(now)).min()?;
-        let slot = if self.in_flight + self.silent.len() < self.slots {
-            now
-        } else if self.in_flight < self.slots {
-            *self.silent.iter().min().expect("the slots that are not in flight are silent")
-        } else {
-            return None;
-        };
-        Some(work.max(self.due).max(slot))
+        Some(work.max(self.due).max(self.slots.free_at(now)?))
     }
 
     /// When nothing about this host matters any more; none while it has work, or something of it is in flight. One with a page budget is
     /// kept: not all of its pages are committed.
     pub(super) fn forgettable_at(&self) -> Option<Instant> {
-        if self.in_flight > 0 || self.has_work() || self.max_pages.is_some() {
+        if self.slots.in_flight > 0 || self.parked || self.has_work() || self.treatment.max_pages.is_some() {
             return None;
         }
         let ill = self.lanes.iter().filter_map(Lane::ill_until);
-        self.silent.iter().copied().chain(ill).chain([self.due]).max()
+        self.slots.silent().chain(ill).chain([self.due]).max()
     }
 
+    /// Looks at what it has to give. The lane whose turn it is goes last, so that origins of one host take turns.
     pub(super) fn turn(&mut self, now: Instant) -> Turn {
-        self.served = true;
         let Some(at) = self.lanes.iter().position(|lane| lane.due(now).is_some_and(|due| due <= now)) else { return Turn::Nothing };
-        // The lane that was served goes last, so that origins of one host take turns.
-        let lane = self.lanes.remove(at);
-        self.lanes.push(lane);
-        let lane = self.lanes.last_mut().expect("just pushed");
-        match lane.pop() {
-            Some(request) => {
-                self.in_flight += 1;
-                self.pages_begun += 1;
-                Turn::Request(Box::new(request))
-            }
-            None => Turn::Empty(lane.origin().clone()),
+        if self.lanes[at].is_empty() {
+            let lane = self.lanes.remove(at);
+            let origin = lane.origin().clone();
+            self.lanes.push(lane);
+            return Turn::Empty(origin);
         }
+        Turn::Request
+    }
+
+    /// Takes the request of a turn, with its host's slot.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Box<Request>> {
+        let at = self.lanes.iter().position(|lane| lane.due(now).is_some_and(|due| due <= now))?;
+        let mut lane = self.lanes.remove(at);
+        let request = lane.pop();
+        self.lanes.push(lane);
+        let request = request?;
+        self.slots.in_flight += 1;
+        self.pages_begun += 1;
+        Some(Box::new(request))
     }
 
     pub(super) fn returned(&mut self) {
-        self.in_flight -= 1;
+        self.slots.in_flight -= 1;
         self.pages_begun -= 1;
     }
 
@@ -171,13 +282,31 @@ impl Host {
         self.pages_begun -= 1;
     }
 
-    pub(super) fn ended(&mut self, slot: Slot, now: Instant) {
-        self.in_flight -= 1;
-        self.due = now + self.delay;
-        if let Slot::SilentUntil(until) = slot
-            && self.slots < usize::MAX
-        {
-            self.silent.push(until);
+    /// A request has ended; from now on the host has its pause, `random` (in 0..1) of the jitter longer than its delay. Returns the end of
+    /// the pause, and whether it met an address that somebody wants to know.
+    pub(super) fn ended(
+        &mut self,
+        slot: Slot,
+        measured: Option<Measured>,
+        rules: &HostRules,
+        now: Instant,
+        random: f64,
+    ) -> (Instant, bool) {
+        self.slots.end(slot, now);
+        let mut met = false;
+        if let Some(Measured { took, well, address, worker }) = measured {
+            if let Some(throttle) = self.treatment.throttle {
+                let least = self.treatment.delay.max(self.crawl_delay);
+                self.pace = throttle.next(self.delay(), least, took, well);
+            }
+            met = address.is_some_and(|address| self.met(address, rules));
+            self.worker = self.has_delay().then_some(worker);
         }
+        self.last_end = Some(now);
+        let delay = self.delay();
+        let pause = if delay.is_zero() { delay } else { delay.mul_f64(1.0 + self.treatment.jitter * random.clamp(0.0, 1.0)) };
+        let until = now + pause;
+        self.due = self.due.max(until);
+        (until, met)
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Lane {
     answered: bool,
     last_answer: Option<Instant>,
     ill: Option<Illness>,
+    /// The pause that its robots.txt asks for.
+    pub(super) crawl_delay: Option<Duration>,
 }
 
 /// A stretch of time without a normal answer.
@@ -68,6 +70,7 @@ impl Lane {
             answered: health.answered,
             last_answer: None,
             ill: health.ill.as_ref().map(illness),
+            crawl_delay: None,
         }
     }
 
@@ -80,9 +83,10 @@ impl Lane {
     }
 
     /// What of it outlives the process; the host knows the rest.
-    pub(super) fn health(&self, due: Option<Instant>, now: Instant) -> Health {
+    pub(super) fn health(&self, now: Instant) -> Health {
         let ill = |ill: &Illness| Ill { lasted: ill.lasted(now), failures: ill.failures, until: ill.until };
-        Health { answered: self.answered, due, ill: self.ill.as_ref().map(ill), pages: 0 }
+        let ill = self.ill.as_ref().map(ill);
+        Health { answered: self.answered, crawl_delay: self.crawl_delay, ill, ..Health::default() }
     }
 
     /// Until when it is left alone.
@@ -118,6 +122,11 @@ impl Lane {
             (None, true) => self.later?,
         };
         Some(self.ill.as_ref().map_or(work, |ill| work.max(ill.until)))
+    }
+
+    /// Whether its window is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.window.is_empty()
     }
 
     pub(super) fn pop(&mut self) -> Option<Request> {

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
 use model::{CrawlUrl, ParserRef};
@@ -11,6 +12,12 @@ fn rules(delay: Option<u64>, per_host: Option<usize>) -> HostRules {
         delay: delay.map(Duration::from_secs),
         per_host: per_host.and_then(NonZeroUsize::new),
         max_pages: None,
+        jitter: 0.0,
+        throttle: None,
+        per_address: None,
+        by: PolitenessBy::Host,
+        ignore_robots: false,
+        overrides: Vec::new(),
         backoff: Duration::from_secs(1),
         give_up: Duration::from_secs(3600),
         give_up_unanswered: Duration::from_secs(60),
@@ -32,7 +39,7 @@ fn fill(scheduler: &mut Scheduler, base: &str, n: usize, now: Instant) {
 
 fn pop(scheduler: &mut Scheduler, now: Instant) -> String {
     match scheduler.next(now) {
-        Next::Request(request) => request.url.to_string(),
+        Next::Request(request, _) => request.url.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -45,7 +52,7 @@ fn a_public_host_gets_one_request_a_second_counted_from_the_end_of_the_last() {
     assert_eq!(pop(&mut scheduler, start), "http://a.example/0");
     assert_eq!(scheduler.next(start + 9 * PUBLIC_DELAY), Next::Wait(None));
     let end = start + Duration::from_millis(300);
-    scheduler.ended(&origin("http://a.example/"), Slot::Free, end);
+    scheduler.ended(&origin("http://a.example/"), Slot::Free, None, end, 0.0);
     assert_eq!(scheduler.next(end), Next::Wait(Some(end + PUBLIC_DELAY)));
     assert_eq!(pop(&mut scheduler, end + PUBLIC_DELAY), "http://a.example/1");
 }
@@ -70,7 +77,7 @@ fn this_machine_has_no_delay_and_per_host_limits_what_is_in_flight() {
     pop(&mut scheduler, now);
     pop(&mut scheduler, now);
     assert_eq!(scheduler.next(now), Next::Wait(None));
-    scheduler.ended(&origin("http://127.0.0.1/"), Slot::Free, now);
+    scheduler.ended(&origin("http://127.0.0.1/"), Slot::Free, None, now, 0.0);
     pop(&mut scheduler, now);
 }
 
@@ -95,7 +102,7 @@ fn origins_of_one_host_share_its_clock_and_take_turns() {
     for _ in 0..4 {
         let url = pop(&mut scheduler, now);
         assert_eq!(scheduler.next(now), Next::Wait(None));
-        scheduler.ended(&origin(&url), Slot::Free, now);
+        scheduler.ended(&origin(&url), Slot::Free, None, now, 0.0);
         order.push(url);
         now += Duration::from_secs(1);
     }
@@ -182,7 +189,7 @@ fn hosts_are_forgotten_once_nothing_about_them_matters() {
     }
     for _ in 0..1_000 {
         let url = pop(&mut scheduler, start);
-        scheduler.ended(&origin(&url), Slot::Free, start);
+        scheduler.ended(&origin(&url), Slot::Free, None, start, 0.0);
         scheduler.answered(&origin(&url), start);
     }
     assert_eq!(scheduler.next(start), Next::Wait(None));
@@ -221,9 +228,12 @@ fn a_host_that_comes_back_is_treated_by_what_is_known_of_it() {
 }
 
 #[test]
-fn an_origin_never_visited_does_not_wait_after_a_restart() {
+fn after_a_restart_every_host_waits_its_delay_since_nobody_knows_what_was_in_flight() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(rules(Some(1), None));
+    scheduler.restore(&origin("http://a/"), &Health::default(), now);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(now + Duration::from_secs(1))));
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
     scheduler.restore(&origin("http://a/"), &Health::default(), now);
     assert_eq!(scheduler.next(now), Next::Wait(None));
     assert_eq!(wants(&mut scheduler).len(), 1);
@@ -242,7 +252,7 @@ fn a_page_budget_holds_a_host_back_and_what_was_no_page_does_not_count() {
     pop(&mut scheduler, now);
     assert!(scheduler.is_held_by_budget());
     assert_eq!(scheduler.next(now), Next::Wait(None));
-    scheduler.ended(&a, Slot::Free, now);
+    scheduler.ended(&a, Slot::Free, None, now, 0.0);
     scheduler.page_returned(&a, now);
     assert!(!scheduler.is_held_by_budget());
     pop(&mut scheduler, now);
@@ -258,7 +268,7 @@ fn a_silent_worker_keeps_its_slot_until_its_job_must_have_ended() {
     fill(&mut scheduler, "http://a/", 2, now);
     pop(&mut scheduler, now);
     let until = now + Duration::from_secs(45);
-    scheduler.ended(&origin("http://a/"), Slot::SilentUntil(until), now);
+    scheduler.ended(&origin("http://a/"), Slot::SilentUntil(until), None, now, 0.0);
     assert_eq!(scheduler.next(now), Next::Wait(Some(until)));
     pop(&mut scheduler, until);
 }
@@ -323,6 +333,258 @@ fn an_origin_that_has_answered_is_given_up_only_after_the_longer_time() {
     assert_eq!(tries, 20);
 }
 
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// What a worker says of a page.
+fn page(took: Duration, address: Option<[u8; 4]>, worker: usize) -> Option<Measured> {
+    Some(Measured { took, well: true, address: address.map(Into::into), worker })
+}
+
+fn end(scheduler: &mut Scheduler, url: &str, measured: Option<Measured>, now: Instant) {
+    scheduler.ended(&origin(url), Slot::Free, measured, now, 0.0);
+}
+
+fn terms(scheduler: &mut Scheduler, now: Instant) -> Terms {
+    match scheduler.next(now) {
+        Next::Request(_, terms) => terms,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn jitter_makes_a_pause_longer_and_never_shorter() {
+    let now = Instant::now();
+    for (random, expected) in [(0.0, 1_000), (0.5, 1_100), (1.0, 1_200)] {
+        let mut scheduler = Scheduler::new(HostRules { jitter: 0.2, ..rules(Some(1), None) });
+        fill(&mut scheduler, "http://a/", 2, now);
+        pop(&mut scheduler, now);
+        scheduler.ended(&origin("http://a/"), Slot::Free, None, now, random);
+        assert_eq!(scheduler.next(now), Next::Wait(Some(now + Duration::from_millis(expected))), "{random}");
+    }
+}
+
+#[test]
+fn a_crawl_delay_is_a_lower_bound_wherever_the_host_is_and_is_ignored_with_the_robots() {
+    let now = Instant::now();
+    let wait = |ignore_robots, delay, crawl_delay| {
+        let mut scheduler = Scheduler::new(HostRules { ignore_robots, ..rules(Some(delay), None) });
+        fill(&mut scheduler, "http://127.0.0.1/", 3, now);
+        scheduler.set_crawl_delay(&origin("http://127.0.0.1/"), Some(secs(crawl_delay)), now);
+        pop(&mut scheduler, now);
+        end(&mut scheduler, "http://127.0.0.1/", None, now);
+        scheduler.next(now)
+    };
+    assert_eq!(wait(false, 0, 3), Next::Wait(Some(now + secs(3))));
+    assert_eq!(wait(false, 5, 3), Next::Wait(Some(now + secs(5))));
+    assert_eq!(wait(false, 0, 999_999_999), Next::Wait(Some(now + LONGEST_CRAWL_DELAY)));
+    assert!(matches!(wait(true, 0, 3), Next::Request(..)));
+}
+
+#[test]
+fn a_crawl_delay_holds_for_the_pause_that_has_begun_and_is_known_again_later() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    fill(&mut scheduler, "http://a/", 3, now);
+    pop(&mut scheduler, now);
+    end(&mut scheduler, "http://a/", None, now);
+    scheduler.set_crawl_delay(&origin("http://a/"), Some(secs(9)), now + secs(1));
+    assert_eq!(scheduler.next(now + secs(1)), Next::Wait(Some(now + secs(9))));
+    let [(_, health)] = &scheduler.changes().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((health.crawl_delay, health.due), (Some(secs(9)), Some(now + secs(9))));
+    let mut other = Scheduler::new(rules(Some(1), None));
+    other.wake(&origin("http://a/"), health, now);
+    other.refill(&origin("http://a/"), vec![request("http://a/x")], false, None, now);
+    assert_eq!(terms(&mut other, now + secs(9)), Terms { delay: secs(9), most: Some(1), worker: None });
+}
+
+#[test]
+fn a_crawl_delay_ends_what_was_many_at_a_time() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), Some(3)));
+    fill(&mut scheduler, "http://a/", 9, now);
+    assert_eq!(terms(&mut scheduler, now).most, Some(3));
+    pop(&mut scheduler, now);
+    scheduler.set_crawl_delay(&origin("http://a/"), Some(secs(2)), now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    end(&mut scheduler, "http://a/", None, now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    end(&mut scheduler, "http://a/", None, now);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(now + secs(2))));
+}
+
+#[test]
+fn a_throttled_host_gets_one_at_a_time_and_a_pause_by_its_answers() {
+    let now = Instant::now();
+    let throttle = Some(Throttle { target: 0.5, longest: secs(60) });
+    let mut scheduler = Scheduler::new(HostRules { throttle, ..rules(Some(0), None) });
+    fill(&mut scheduler, "http://127.0.0.1/", 9, now);
+    pop(&mut scheduler, now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    end(&mut scheduler, "http://127.0.0.1/", page(secs(2), None, 0), now);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(now + secs(4))));
+    let later = now + secs(4);
+    assert_eq!(terms(&mut scheduler, later).delay, secs(4));
+    let refused = Measured { took: Duration::ZERO, well: false, address: None, worker: 0 };
+    end(&mut scheduler, "http://127.0.0.1/", Some(refused), later);
+    assert_eq!(scheduler.next(later), Next::Wait(Some(later + secs(4))));
+    let [(_, health)] = &scheduler.changes().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(health.pace, Some(secs(4)));
+}
+
+#[test]
+fn a_host_with_a_clock_prefers_the_worker_that_had_it_last() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(None, None));
+    for url in ["http://a/", "http://127.0.0.1/"] {
+        fill(&mut scheduler, url, 2, now);
+        assert_eq!(terms(&mut scheduler, now).worker, None);
+        end(&mut scheduler, url, page(secs(0), None, 7), now);
+    }
+    assert_eq!(terms(&mut scheduler, now), Terms { delay: secs(0), most: None, worker: None });
+    assert_eq!(terms(&mut scheduler, now + secs(1)), Terms { delay: secs(1), most: Some(1), worker: Some(7) });
+}
+
+#[test]
+fn a_host_with_a_million_urls_does_not_starve_one_with_a_single_one() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    let big = origin("http://big/");
+    let mut left = 1_000_000;
+    let mut order = Vec::new();
+    scheduler.wake(&big, &Health::default(), now);
+    for turn in 0..5_000 {
+        while let Some(Want { origin, most }) = scheduler.wants() {
+            assert_eq!(origin, big);
+            let taken = left.min(most);
+            left -= taken;
+            let requests = (0..taken).map(|n| request(&format!("http://big/{}", left + n))).collect();
+            scheduler.refill(&big, requests, left > 0, None, now);
+        }
+        if turn % 1_000 == 500 {
+            fill(&mut scheduler, "http://small/", 1, now);
+            order.push(turn + 1);
+        }
+        match scheduler.next(now) {
+            Next::Request(request, _) if request.url.host_str() == "small" => assert_eq!(order.pop(), Some(turn)),
+            Next::Request(request, _) => end(&mut scheduler, request.url.as_str(), None, now),
+            Next::Wait(_) => {}
+        }
+    }
+    assert!(order.is_empty());
+}
+
+#[test]
+fn hosts_of_a_domain_share_its_clock_and_take_turns() {
+    let start = Instant::now();
+    let mut scheduler = Scheduler::new(HostRules { by: PolitenessBy::Domain, ..rules(Some(1), None) });
+    for host in ["a.example.co.uk", "b.example.co.uk", "example.co.uk", "other.co.uk"] {
+        fill(&mut scheduler, &format!("http://{host}/"), 2, start);
+    }
+    let mut now = start;
+    let mut order = Vec::new();
+    while order.len() < 8 {
+        match scheduler.next(now) {
+            Next::Request(request, _) => {
+                order.push(format!("{} {}", (now - start).as_secs(), request.url.host_str()));
+                end(&mut scheduler, request.url.as_str(), None, now);
+            }
+            Next::Wait(until) => now = until.unwrap(),
+        }
+    }
+    let expected = [
+        "0 a.example.co.uk",
+        "0 other.co.uk",
+        "1 other.co.uk",
+        "1 b.example.co.uk",
+        "2 example.co.uk",
+        "3 a.example.co.uk",
+        "4 b.example.co.uk",
+        "5 example.co.uk",
+    ];
+    assert_eq!(order, expected);
+    assert_eq!(scheduler.next(now + secs(1)), Next::Wait(None));
+    assert_eq!((scheduler.hosts.len(), scheduler.gates.len(), scheduler.parked), (0, 0, 0));
+}
+
+#[test]
+fn many_hosts_of_one_address_get_no_more_than_its_share_at_a_time() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    let host = |n: usize| format!("http://h{n}/");
+    for n in 0..20 {
+        fill(&mut scheduler, &host(n), 2, now);
+        pop(&mut scheduler, now);
+        end(&mut scheduler, &host(n), page(secs(0), Some([192, 0, 2, 1]), 0), now);
+    }
+    let later = now + secs(1);
+    let first: Vec<String> = (0..PER_ADDRESS.get()).map(|_| pop(&mut scheduler, later)).collect();
+    assert_eq!(first, (0..PER_ADDRESS.get()).map(|n| format!("http://h{n}/1")).collect::<Vec<_>>());
+    assert_eq!(scheduler.next(later), Next::Wait(None));
+    assert_eq!(scheduler.waiting_hosts(later), 12);
+    end(&mut scheduler, &host(3), page(secs(0), Some([192, 0, 2, 1]), 0), later);
+    assert_eq!(pop(&mut scheduler, later), "http://h8/1");
+    assert_eq!(scheduler.next(later), Next::Wait(None));
+}
+
+#[test]
+fn a_host_that_moves_to_another_address_leaves_the_gate_of_the_first() {
+    let now = Instant::now();
+    let per_address = NonZeroUsize::new(1);
+    let mut scheduler = Scheduler::new(HostRules { per_address, ..rules(Some(0), None) });
+    let (one, two) = (Some([192, 0, 2, 1]), Some([192, 0, 2, 2]));
+    for url in ["http://a/", "http://b/"] {
+        fill(&mut scheduler, url, 9, now);
+    }
+    for url in ["http://a/", "http://b/"] {
+        assert_eq!(pop(&mut scheduler, now), format!("{url}0"));
+        end(&mut scheduler, url, page(secs(0), one, 0), now);
+    }
+    assert_eq!(pop(&mut scheduler, now), "http://a/1");
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    end(&mut scheduler, "http://a/", page(secs(0), two, 0), now);
+    assert_eq!(pop(&mut scheduler, now), "http://b/1");
+    assert_eq!(pop(&mut scheduler, now), "http://a/2");
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    assert_eq!(scheduler.gates.len(), 2);
+}
+
+/// A host as the naive model sees it.
+#[derive(Default)]
+struct Known {
+    delay: Duration,
+    left: usize,
+    in_flight: bool,
+    /// When its last request ended, and the pause that began then.
+    ended: Option<(Instant, Duration)>,
+    address: Option<u8>,
+}
+
+/// Why the model would not let a host go now.
+fn forbids(hosts: &[Known], host: usize, by: PolitenessBy, per_address: usize, now: Instant) -> Option<String> {
+    let own = &hosts[host];
+    let at_address = |other: &&Known| other.address.is_some() && other.address == own.address;
+    if hosts.iter().filter(at_address).filter(|other| other.in_flight).count() >= per_address {
+        return Some("its address has its share".to_owned());
+    }
+    if own.ended.is_some_and(|(at, _)| at + own.delay > now) {
+        return Some("its own pause".to_owned());
+    }
+    for (n, other) in hosts.iter().enumerate() {
+        let shares = n == host
+            || match by {
+                PolitenessBy::Host => false,
+                PolitenessBy::Domain => n % 2 == host % 2,
+                PolitenessBy::Address => at_address(&other),
+            };
+        if shares && (other.in_flight || other.ended.is_some_and(|(at, pause)| at + pause > now)) {
+            return Some(format!("the clock it shares with {n}"));
+        }
+    }
+    None
+}
+
 proptest! {
     /// Against a naive model: every request comes out once, in order within its host, and never sooner than its host's clock allows.
     #[test]
@@ -347,11 +609,11 @@ proptest! {
             now += Duration::from_millis(millis.max(1));
             if (end || std::mem::take(&mut stuck)) && !in_flight.is_empty() {
                 let host = in_flight.remove(0);
-                scheduler.ended(&origin(&format!("http://{host}/")), Slot::Free, now);
+                scheduler.ended(&origin(&format!("http://{host}/")), Slot::Free, None, now, 0.0);
                 free_at.insert(host, now + Duration::from_secs(1));
             }
             match scheduler.next(now) {
-                Next::Request(request) => {
+                Next::Request(request, _) => {
                     let host = request.url.host().to_string();
                     prop_assert!(!in_flight.contains(&host));
                     prop_assert!(free_at.get(&host).is_none_or(|at| *at <= now));
@@ -373,5 +635,76 @@ proptest! {
             }
         }
         prop_assert_eq!(scheduler.next(now + Duration::from_secs(9)), Next::Wait(None));
+    }
+
+    /// Against a naive model: whatever a clock belongs to, two requests of one are never closer than the delay in force, no address gets
+    /// more than its share, what may go goes, and nobody starves.
+    #[test]
+    fn any_sequence_keeps_every_clock_and_every_share(
+        by in prop_oneof![Just(PolitenessBy::Host), Just(PolitenessBy::Domain), Just(PolitenessBy::Address)],
+        per_address in 1usize..4,
+        hosts in proptest::collection::vec((1usize..6, 1u64..4), 1..7),
+        steps in proptest::collection::vec((0u64..1_500, any::<bool>(), 0u8..12, 0u64..6), 1..200),
+    ) {
+        let start = Instant::now();
+        let name = |n: usize| format!("h{n}.d{}.example", n % 2);
+        let url = |n: usize| format!("http://{}/", name(n));
+        let overrides = hosts.iter().enumerate().map(|(n, (_, delay))| HostOverride {
+            pattern: spider::HostPattern::parse(&name(n)).unwrap(),
+            delay: Some(secs(*delay)),
+            jitter: None,
+            throttle: None,
+            per_host: None,
+            max_pages: None,
+        });
+        let rules = HostRules { by, per_address: NonZeroUsize::new(per_address), overrides: overrides.collect(), ..rules(Some(9), None) };
+        let mut scheduler = Scheduler::new(rules);
+        let mut known: Vec<Known> = Vec::new();
+        for (n, (left, delay)) in hosts.iter().enumerate() {
+            fill(&mut scheduler, &url(n), *left, start);
+            known.push(Known { delay: secs(*delay), left: *left, ..Known::default() });
+        }
+        let mut now = start;
+        let mut steps = steps.into_iter().cycle();
+        let mut in_flight: Vec<usize> = Vec::new();
+        let mut rounds = 0;
+        while known.iter().any(|host| host.left > 0) || !in_flight.is_empty() {
+            rounds += 1;
+            prop_assert!(rounds < 5_000, "somebody starves");
+            let (millis, ends, address, crawl_delay) = steps.next().unwrap();
+            now += Duration::from_millis(millis);
+            if (ends || rounds % 7 == 0) && !in_flight.is_empty() {
+                let n = in_flight.remove(usize::from(address) % in_flight.len());
+                if crawl_delay > 3 {
+                    scheduler.set_crawl_delay(&origin(&url(n)), Some(secs(crawl_delay)), now);
+                    known[n].delay = secs(crawl_delay.max(hosts[n].1));
+                }
+                // Most hosts stay where they are; some move.
+                let address = if address > 9 { Some(address) } else { Some(n as u8 / 3) };
+                end(&mut scheduler, &url(n), page(secs(0), address.map(|last| [192, 0, 2, last]), 0), now);
+                let Known { delay, .. } = known[n];
+                known[n] = Known { in_flight: false, ended: Some((now, delay)), address, ..std::mem::take(&mut known[n]) };
+            }
+            match scheduler.next(now) {
+                Next::Request(request, terms) => {
+                    let n = (0..known.len()).find(|n| request.url.host_str() == name(*n)).unwrap();
+                    prop_assert_eq!(forbids(&known, n, by, per_address, now), None);
+                    prop_assert_eq!(terms.delay, known[n].delay);
+                    known[n].in_flight = true;
+                    known[n].left -= 1;
+                    in_flight.push(n);
+                }
+                Next::Wait(until) => {
+                    prop_assert!(until.is_none_or(|until| until > now));
+                    for n in 0..known.len() {
+                        prop_assert!(known[n].left == 0 || forbids(&known, n, by, per_address, now).is_some(), "{} could go", n);
+                    }
+                    prop_assert!(until.is_some() || !in_flight.is_empty() || known.iter().all(|host| host.left == 0));
+                }
+            }
+        }
+        let later = now + secs(99);
+        prop_assert_eq!(scheduler.next(later), Next::Wait(None));
+        prop_assert_eq!((scheduler.hosts.len(), scheduler.gates.len(), scheduler.parked, scheduler.listed.len()), (0, 0, 0, 0));
     }
 }

@@ -419,10 +419,13 @@ impl Storage for DiskStorage {
             return;
         }
         let clock = self.clock;
-        let Health { answered, due, ill, pages: _ } = health;
+        let Health { answered, due, crawl_delay, pace, address, ill, pages: _ } = health;
         let record = &mut self.origins.change(origin.as_str(), &mut self.record.next_origin).record;
         record.answered = *answered;
         record.due_ms = due.map_or(0, |due| clock.millis_from(due));
+        record.crawl_delay_ms = crawl_delay.map(millis_up);
+        record.pace_ms = pace.map_or(0, millis_up);
+        record.address = *address;
         record.ill = ill.as_ref().map(|ill| IllRecord {
             lasted_ms: ill.lasted.as_millis() as u64,
             failures: ill.failures,
@@ -440,6 +443,9 @@ impl Storage for DiskStorage {
         Health {
             answered: record.answered,
             due: (record.due_ms > 0).then(|| self.clock.to_instant(record.due_ms)),
+            crawl_delay: record.crawl_delay_ms.map(Duration::from_millis),
+            pace: (record.pace_ms > 0).then(|| Duration::from_millis(record.pace_ms)),
+            address: record.address,
             ill: record.ill.map(ill),
             pages: record.pages,
         }
@@ -598,6 +604,11 @@ impl Storage for DiskStorage {
         self.record.complete = complete;
         self.write(PersistMode::SyncAll)
     }
+}
+
+/// A pause in whole milliseconds, never shorter.
+fn millis_up(pause: Duration) -> u64 {
+    u64::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 fn story(keyspace: &Keyspace, key: DedupKey) -> Result<Option<Story>, FrontierError> {

@@ -1,6 +1,7 @@
 //! What is written: the crawl's record, requests, states, origins. Field names are in the bytes, so that a later version can add some.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::job::NetPermit;
@@ -276,6 +277,15 @@ pub(super) struct OriginRecord {
     /// When its host may be visited next, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) due_ms: u64,
+    /// The pause that its robots.txt asks for, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) crawl_delay_ms: Option<u64>,
+    /// The pause that the throttle has found for its host, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) pace_ms: u64,
+    /// The address that a worker connected to last, where that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<IpAddr>,
     /// The trouble it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ill: Option<IllRecord>,
