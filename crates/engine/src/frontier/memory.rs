@@ -7,6 +7,7 @@ use std::ops::Bound;
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
+use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::Ledger;
@@ -36,7 +37,7 @@ type Place = (Option<Instant>, Reverse<i32>, u64);
 impl MemoryFrontier {
     /// An empty frontier.
     pub(crate) fn in_memory() -> MemoryFrontier {
-        StoredFrontier::new(MemoryStorage::default(), Ledger::default())
+        StoredFrontier::new(MemoryStorage::default(), Ledger::default(), Alike::default())
     }
 }
 
@@ -93,6 +94,8 @@ impl Storage for MemoryStorage {
     }
 
     fn count_page(&mut self, _: &str) {}
+
+    fn count_alike(&mut self, _: u64, _: u32) {}
 
     fn set_health(&mut self, origin: &Origin, health: &Health) {
         self.health.insert(origin.clone(), health.clone());
