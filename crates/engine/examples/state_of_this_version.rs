@@ -51,7 +51,7 @@ fn main() {
         payload: PayloadJson::parse("{\"n\":1}".to_owned()).expect("JSON"),
     };
     let reason = "a reason".to_owned();
-    let rejected = RejectedItem { page: page.url.clone(), fetched_at_ms: NOW_MS, version: NOW_MS, ordinal: 1, item, reason };
+    let rejected = RejectedItem { page: page.url.clone(), fetched_at_ms: NOW_MS, version: NOW_MS, key: None, ordinal: 1, item, reason };
     let referrer = Arc::new(page.url.clone());
     let link = |path: &str| Request { depth: 1, referrer: Some(Arc::clone(&referrer)), ..request(&format!("http://h.example/{path}")) };
     let links = vec![link("found"), link("private/not")];

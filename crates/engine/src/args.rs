@@ -24,6 +24,9 @@ pub struct Args {
     /// A spider file: seeds, scope and parsers in TOML
     #[arg(long, value_name = "FILE", env = "GOSSAMER_SPIDER", help_heading = "What to crawl")]
     pub spider: Option<String>,
+    /// Which sites belong, seen from the seeds': the same host and port, the host and all names below it (subdomain), its registrable domain with all its names (domain), or any; the latter three on every port: host, subdomain, domain or any [default: host]
+    #[arg(long, value_name = "BREADTH", env = "GOSSAMER_SCOPE", help_heading = "What to crawl")]
+    pub scope: Option<String>,
     /// Follow only URLs that match one of these regular expressions (repeatable)
     #[arg(long, value_name = "REGEX", help_heading = "What to crawl")]
     pub allow: Vec<String>,
@@ -33,6 +36,27 @@ pub struct Args {
     /// Most links from a seed, along the path by which a URL is first found [default: no limit]
     #[arg(long, value_name = "N", env = "GOSSAMER_MAX_DEPTH", help_heading = "What to crawl")]
     pub max_depth: Option<String>,
+    /// Longest URL that is followed, in bytes [default: 8192]
+    #[arg(long, value_name = "BYTES", env = "GOSSAMER_MAX_URL_LENGTH", help_heading = "What to crawl")]
+    pub max_url_length: Option<String>,
+    /// File types that are not fetched, by the end of the path, comma-separated; none: all are [default: some 80 of images, sound, films, archives, programs, fonts and office documents, as zip, jpg, pdf]
+    #[arg(long, value_name = "LIST", env = "GOSSAMER_SKIP_EXTENSIONS", help_heading = "What to crawl")]
+    pub skip_extensions: Option<String>,
+    /// Query parameters that do not tell pages apart, comma-separated, each with at most one `*` (repeatable): of URLs that differ in them alone the first is fetched, as it was found
+    #[arg(long, value_name = "NAMES", help_heading = "What to crawl")]
+    pub drop_params: Vec<String>,
+    /// The same for parameters that only tell where a visitor came from (utm_source, gclid, fbclid, …)
+    #[arg(long, env = "GOSSAMER_DROP_TRACKING", help_heading = "What to crawl")]
+    pub drop_tracking: bool,
+    /// Most URLs of a host that differ only in segments with digits and in values of the query, as calendars and counters make them [default: 100000]
+    #[arg(long, value_name = "N", env = "GOSSAMER_TRAP_BUDGET", help_heading = "What to crawl")]
+    pub trap_budget: Option<String>,
+    /// Pages of a host with the very same content whose links are followed; those of further ones are not [default: 100]
+    #[arg(long, value_name = "N", env = "GOSSAMER_SAME_CONTENT", help_heading = "What to crawl")]
+    pub same_content: Option<String>,
+    /// Follow what looks like a trap too: paths that repeat themselves, URLs that differ in a session id alone, and all beyond --trap-budget and --same-content
+    #[arg(long, env = "GOSSAMER_KEEP_TRAPS", help_heading = "What to crawl")]
+    pub keep_traps: bool,
     /// What `page` items hold beside title and description: any of text, headings, links (comma-separated)
     #[arg(long, value_name = "PARTS", env = "GOSSAMER_PAGE", help_heading = "What to crawl")]
     pub page: Option<String>,
@@ -131,6 +155,9 @@ pub struct Args {
     /// Write the end report here, as JSON
     #[arg(long, value_name = "FILE", env = "GOSSAMER_REPORT", help_heading = "Results")]
     pub report: Option<String>,
+    /// Append a record here before each request and one after it, as JSON lines, for `engine audit`
+    #[arg(long, value_name = "FILE", env = "GOSSAMER_FETCH_LOG", help_heading = "Results")]
+    pub fetch_log: Option<String>,
     /// Discard what an earlier start began, and begin anew; items that are stored stay
     #[arg(long, help_heading = "Results")]
     pub fresh: bool,

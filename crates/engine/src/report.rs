@@ -153,6 +153,11 @@ impl Report {
                 line(label, by_reason(reasons));
             }
         }
+        let traps: u64 = self.links_refused.iter().filter(|(reason, _)| reason.starts_with("trap: ")).map(|(_, n)| n).sum();
+        if traps > 0 {
+            let flags = "--trap-budget and --same-content say from when on, --keep-traps follows all";
+            line("traps", format!("{traps} of the links refused looked like traps; {flags}"));
+        }
         for DeadLetter { url, reason, .. } in self.dead.iter().take(SHOWN_DEAD) {
             line("", format!("{url}: {reason}"));
         }

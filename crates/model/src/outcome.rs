@@ -53,6 +53,9 @@ pub struct FetchFacts {
     /// What `Retry-After` asked for, in milliseconds from the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// A hash (XXH3) of the body after decompression, if it was read whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<u64>,
     /// The `Set-Cookie` headers, as they came; at most 50 of at most 4 KiB.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set_cookie: Vec<String>,

@@ -80,6 +80,11 @@ impl CrawlUrl {
         DedupKey::of(&self.0)
     }
 
+    /// The key that this URL would have with another path and query, given in canonical form.
+    pub fn dedup_key_with(&self, path_and_query: &str) -> DedupKey {
+        DedupKey::of(&[self.origin_str(), path_and_query].concat())
+    }
+
     /// Scheme, host and port: what robots rules and trouble belong to.
     pub fn origin(&self) -> Origin {
         Origin::from_canonical(self.origin_str())

@@ -9,6 +9,7 @@ use model::outcome::FetchFacts;
 use model::parser::SpiderFile;
 use model::{Job, Outcome, Page, Verdict, WireError};
 use rpcsupport::WorkerHandler;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::Config;
 use crate::decode::decode;
@@ -99,6 +100,7 @@ impl Worker {
         let fetched = self.inner.fetcher.fetch(&job, |media_type| parser.reads(media_type), facts).await;
         tracing::debug!(url = %job.url, status = facts.status, bytes = facts.bytes, millis = facts.millis, "fetched");
         let fetched = fetched?;
+        facts.content = Some(xxh3_64(&fetched.body));
         let url = job.url.clone();
         let watch = self.inner.watch.clone();
         let work = move |abandoned| {

@@ -4,6 +4,7 @@
 
 pub mod file;
 pub mod hosts;
+mod links;
 mod seeds;
 mod values;
 
@@ -74,6 +75,8 @@ pub struct Config {
     pub sync: Duration,
     /// `--report`.
     pub report: Option<PathBuf>,
+    /// `--fetch-log`.
+    pub fetch_log: Option<PathBuf>,
     /// Whether `--ignore-robots` was given.
     pub ignore_robots: bool,
     /// -1 for `-q`, else the number of `-v`.
@@ -160,6 +163,7 @@ impl Config {
             values.parse("--attempts", args.attempts.as_deref(), values::count).unwrap_or(NonZeroU32::new(3).expect("3 is not 0"));
         let wait_for_workers = values.duration("--wait-for-workers", args.wait_for_workers.as_deref()).unwrap_or(Duration::from_secs(30));
         let rules = UrlRules { allow: values.regexes("--allow", &args.allow), deny: values.regexes("--deny", &args.deny) };
+        let links = links::rules(args, &mut values);
         let max_depth = values
             .parse("--max-depth", args.max_depth.as_deref(), |text| text.parse::<u32>().map_err(|_| "expected a whole number, 0 or more"));
         let page = page_parser(args, &mut values);
@@ -167,19 +171,14 @@ impl Config {
         let target = seeds::read(source, page, built_in, &mut values);
         let allow_net = values.all("--allow-net", &args.allow_net, values::net_permit);
         let output = output(args, &mut values);
-        let report = args.report.as_ref().map(PathBuf::from);
-        if let Some(report) = &report {
-            values.folder_exists("--report", report);
-            if report.is_dir() {
-                values.mistake(format!("--report {} is a folder", report.display()));
-            }
-        }
+        let report = file("--report", args.report.as_deref(), &mut values);
+        let fetch_log = file("--fetch-log", args.fetch_log.as_deref(), &mut values);
         let sync = values.duration("--sync", args.sync.as_deref());
         let headers = values.all("--header", &args.header, values::header);
         let max_body = values.parse("--max-body", args.max_body.as_deref(), values::size).unwrap_or(10_000_000);
         let user_agent = values.parse("--user-agent", args.user_agent.as_deref(), values::header_value);
         let throwaway = args.state.is_none() && output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
-        let Some(target) = values.finish(target)? else { return Err(vec!["no seeds".to_owned()]) };
+        let Some(mut target) = values.finish(target)? else { return Err(vec!["no seeds".to_owned()]) };
         let engine = EngineConfig {
             crawl: target.crawl.clone(),
             start: Arc::clone(&target.start),
@@ -194,6 +193,10 @@ impl Config {
             page_permits: worker_count.saturating_add(PAGES_AHEAD),
             outcome_bytes: OUTCOME_BYTES,
         };
+        let scope = scope(&target.seeds, target.spider.as_ref(), rules, max_depth).with(links);
+        for seed in &mut target.seeds {
+            seed.key = scope.key(&seed.url, seed.key);
+        }
         let crawl = target.crawl;
         let fetch = FetchRules {
             user_agent: user_agent.unwrap_or_else(default_user_agent),
@@ -220,7 +223,7 @@ impl Config {
             output::refuse_taken(path).map_err(|mistake| vec![mistake])?;
         }
         Ok(Config {
-            scope: scope(&target.seeds, target.spider.as_ref(), rules, max_depth),
+            scope,
             crawl,
             seeds: target.seeds,
             spider: target.spider,
@@ -238,6 +241,7 @@ impl Config {
             rescan: args.rescan,
             sync: sync.unwrap_or(SYNC),
             report,
+            fetch_log,
             ignore_robots: args.ignore_robots,
             verbosity: verbosity(args),
         })
@@ -325,6 +329,16 @@ fn page_parser(args: &Args, values: &mut Values) -> ParserRef {
         values.mistake("--page is for URLs without a --spider: a spider gives its `page` parser args of its own".to_owned());
     }
     ParserRef { name: PAGE_PARSER.to_owned(), args: parts }
+}
+
+/// A file that is to be written.
+fn file(flag: &str, name: Option<&str>, values: &mut Values) -> Option<PathBuf> {
+    let path = PathBuf::from(name?);
+    values.folder_exists(flag, &path);
+    if path.is_dir() {
+        values.mistake(format!("{flag} {} is a folder", path.display()));
+    }
+    Some(path)
 }
 
 fn output(args: &Args, values: &mut Values) -> Option<OutputConfig> {

@@ -105,7 +105,11 @@ impl Engine {
             }
             notes.permits.extend(self.channels.permits.write().expect("nobody panics while permits are changed").add_seed(url));
         }
-        let seeds = urls.into_iter().map(|url| Request::seed(url, Arc::clone(&self.config.start))).collect();
+        let seed = |url: CrawlUrl| {
+            let seed = Request::seed(url, Arc::clone(&self.config.start));
+            Request { key: self.scope.key(&seed.url, seed.key), ..seed }
+        };
+        let seeds = urls.into_iter().map(seed).collect();
         (seeds, notes)
     }
 

@@ -79,7 +79,7 @@ impl Engine {
             }
             Verdict::Redirect(redirect) => {
                 self.scheduler.answered(&origin, now);
-                self.redirected(&request, &redirect, &fetch)
+                self.redirected(&request, redirect, &fetch)
             }
             Verdict::Failed(error) => self.failed(&mut request, &origin, &error, &fetch, now),
         };
@@ -123,16 +123,17 @@ impl Engine {
         let page = PageItems { page: request.url.clone(), fetched_at_ms: fetch.fetched_at_ms, version, items, addition: false };
         let page = PageToSave { key: request.key, page };
         let bytes = link_bytes + saver::size(&page);
-        let end = PageEnd { links, refused: refused(cut), facts, rejected: Vec::new() };
+        let end = PageEnd { links, refused: refused(cut), content: fetch.content, facts, rejected: Vec::new() };
         self.unsaved.insert(request.key, Unsaved { request, end, bytes });
         self.uncommitted_bytes += bytes;
         let sent = self.channels.pages.try_send(page);
         assert!(sent.is_ok(), "the saver's channel has room for every page permit, and the saver outlives the engine");
     }
 
-    fn redirected(&mut self, request: &Request, redirect: &Redirect, fetch: &FetchFacts) -> Fate {
+    fn redirected(&mut self, request: &Request, mut redirect: Redirect, fetch: &FetchFacts) -> Fate {
         let dead = |reason: &str| Fate::Dead { reason: reason.to_owned() };
-        let (target, revisit) = match redirect::step(request, redirect, &fetch.set_cookie) {
+        redirect.key = self.scope.key(&redirect.target, redirect.key);
+        let (target, revisit) = match redirect::step(request, &redirect, &fetch.set_cookie) {
             Step::Follow(target) => (target, false),
             Step::Revisit(target) => (target, true),
             Step::TooMany => return dead("too many redirects"),
@@ -214,7 +215,8 @@ impl Engine {
                     tracing::warn!(item_type = item.item_type, id = %item.id, %page, reason, "item rejected");
                     counts.rejected += 1;
                     let ordinal = ordinal.try_into().expect("a page has at most some thousand items");
-                    end.rejected.push(RejectedItem { page: page.clone(), fetched_at_ms, version, ordinal, item, reason });
+                    let key = Some(request.key).filter(|key| *key != page.dedup_key());
+                    end.rejected.push(RejectedItem { page: page.clone(), fetched_at_ms, version, key, ordinal, item, reason });
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
+use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::{self, Ledger};
@@ -38,7 +39,7 @@ type Place = (Option<Instant>, Reverse<i32>, u64);
 impl MemoryFrontier {
     /// An empty frontier.
     pub(crate) fn in_memory() -> MemoryFrontier {
-        StoredFrontier::new(MemoryStorage::default(), Ledger::default())
+        StoredFrontier::new(MemoryStorage::default(), Ledger::default(), Alike::default())
     }
 }
 
@@ -97,6 +98,8 @@ impl Storage for MemoryStorage {
     fn count_page(&mut self, origin: &str) {
         *self.pages.entry(Origin::from(origin.to_owned())).or_default() += 1;
     }
+
+    fn count_alike(&mut self, _: u64, _: u32) {}
 
     fn set_health(&mut self, origin: &Origin, health: &Health) {
         self.health.insert(origin.clone(), health.clone());

@@ -7,6 +7,7 @@
 //! **Invariant.** A request is in exactly one state, and every key has at most one request.
 //! **Invariant.** Nothing outside this folder may assume how a frontier stores.
 
+mod alike;
 mod disk;
 mod rules;
 mod storage;
@@ -219,6 +220,8 @@ pub struct PageEnd {
     pub links: Vec<Request>,
     /// Links that its worker already left out, by reason.
     pub refused: Vec<(&'static str, u64)>,
+    /// A hash of its content, where there is one.
+    pub content: Option<u64>,
     /// What is kept of it.
     pub facts: PageFacts,
     /// Those of its items that were refused.

@@ -7,6 +7,7 @@ use model::{DedupKey, Origin, ParserRef};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{
     Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OriginState, OutputMark, PageEnd, RejectedItem, Requeued, Resent,
@@ -16,7 +17,7 @@ use crate::ledger::{ItemCounts, Ledger, count, uncount};
 use crate::request::{Request, Tries};
 use crate::retry;
 use crate::scheduler::Health;
-use crate::scope::Scope;
+use crate::scope::{self, Scope};
 
 /// Dead letters that are queued again in one group: so much is in memory at a time.
 const REQUEUE_GROUP: usize = 4096;
@@ -26,12 +27,13 @@ const REQUEUE_GROUP: usize = 4096;
 pub struct StoredFrontier<S> {
     storage: S,
     ledger: Ledger,
+    alike: Alike,
 }
 
 impl<S: Storage> StoredFrontier<S> {
     /// A frontier that goes on where the storage was left.
-    pub(super) fn new(storage: S, ledger: Ledger) -> StoredFrontier<S> {
-        StoredFrontier { storage, ledger }
+    pub(super) fn new(storage: S, ledger: Ledger, alike: Alike) -> StoredFrontier<S> {
+        StoredFrontier { storage, ledger, alike }
     }
 
     pub(super) fn storage(&self) -> &S {
@@ -76,7 +78,8 @@ impl<S: Storage> StoredFrontier<S> {
     }
 
     fn page(&mut self, request: Request, page: PageEnd, scope: &Scope, at_ms: u64, answer: &mut Answer) -> Result<(), FrontierError> {
-        let PageEnd { links, refused, facts, rejected } = page;
+        let PageEnd { links, refused, content, facts, rejected } = page;
+        let is_repeated = !links.is_empty() && self.is_repeated(&request, content, scope);
         self.storage.count_page(request.url.origin_str());
         self.settle(request, StoryEnd::Page(facts), at_ms);
         for item in rejected {
@@ -86,10 +89,21 @@ impl<S: Storage> StoredFrontier<S> {
         for (reason, links) in refused {
             self.ledger.refuse(reason, links);
         }
-        for link in links {
-            self.enter_new(&link, Some(scope), answer)?;
+        for mut link in links {
+            link.key = scope.key(&link.url, link.key);
+            self.enter_new(&link, Some(Admission { scope, is_repeated }), answer)?;
         }
         Ok(())
+    }
+
+    /// Counts a page's content. Answers whether so many pages of its host had the same that its links lead nowhere new.
+    fn is_repeated(&mut self, request: &Request, content: Option<u64>, scope: &Scope) -> bool {
+        let (Some(most), Some(content)) = (scope.links().same_content, content) else { return false };
+        let is_repeated = self.alike.content(request.url.host_str(), content) > most.get();
+        if is_repeated && self.alike.is_news(content) {
+            tracing::warn!(example = %request.url, pages = most, "trap: so many pages have the same content; links of further ones are not followed");
+        }
+        is_repeated
     }
 
     /// A request that is counted as queued, and in no queue any more, has ended.
@@ -99,21 +113,39 @@ impl<S: Storage> StoredFrontier<S> {
         self.storage.end(Story { request, end, at_ms });
     }
 
-    /// Enters a request whose key is not known; `scope` is asked only then.
-    fn enter_new(&mut self, request: &Request, scope: Option<&Scope>, answer: &mut Answer) -> Result<(), FrontierError> {
+    /// Enters a request whose key is not known; `admission` is asked only then.
+    fn enter_new(&mut self, request: &Request, admission: Option<Admission<'_>>, answer: &mut Answer) -> Result<(), FrontierError> {
         let parser = hash(&request.parser);
         if let Some(known) = self.storage.parser_of(request.key)? {
             self.ledger.parser_conflicts += u64::from(known != parser);
             return Ok(());
         }
-        if let Some(Err(refusal)) = scope.map(|scope| scope.judge(&request.url, request.depth)) {
-            self.ledger.refuse(refusal.code(), 1);
+        if let Some(reason) = admission.and_then(|admission| self.refusal(request, admission)) {
+            self.ledger.refuse(reason, 1);
             return Ok(());
         }
         self.ledger.urls.discovered += 1;
         self.ledger.urls.queued += 1;
         self.queue(request, None, answer);
         Ok(())
+    }
+
+    /// Why a link to an unknown URL is not followed.
+    fn refusal(&mut self, request: &Request, Admission { scope, is_repeated }: Admission<'_>) -> Option<&'static str> {
+        if let Err(refusal) = scope.judge(&request.url, request.depth) {
+            return Some(refusal.code());
+        }
+        if is_repeated {
+            return Some(scope::SAME_CONTENT);
+        }
+        let (most, shape) = (scope.links().alike?, scope::shape(&request.url)?);
+        if self.alike.admit(shape, most.get()) {
+            return None;
+        }
+        if self.alike.is_news(shape) {
+            tracing::warn!(example = %request.url, urls = most, "trap: so many URLs are alike; no more of them are followed");
+        }
+        Some(scope::TOO_MANY_ALIKE)
     }
 
     /// Queues a request of a redirect chain once more, if it ended as done. One that waits or was given up is left to that.
@@ -185,6 +217,9 @@ impl<S: Storage> StoredFrontier<S> {
     }
 
     pub(super) fn apply(&mut self, notes: &Notes) -> Result<(), FrontierError> {
+        for (mark, count) in self.alike.changes() {
+            self.storage.count_alike(mark, count);
+        }
         self.storage.apply(&self.ledger, notes)
     }
 
@@ -269,6 +304,14 @@ impl<S: Storage> StoredFrontier<S> {
             self.apply(&Notes::default())?;
         }
     }
+}
+
+/// What decides whether a link becomes a request.
+#[derive(Clone, Copy)]
+struct Admission<'s> {
+    scope: &'s Scope,
+    /// Its page is one of very many with the same content.
+    is_repeated: bool,
 }
 
 /// A commit's answer while it is made.

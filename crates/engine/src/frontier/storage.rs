@@ -145,6 +145,9 @@ pub trait Storage: Send {
     /// Takes an item out of those to be sent again.
     fn sent(&mut self, place: ItemPlace);
 
+    /// Keeps how often something was counted that budgets against traps go by.
+    fn count_alike(&mut self, mark: u64, count: u32);
+
     /// Makes the open group durable, with the counters as they are after it, all or nothing.
     ///
     /// # Errors
@@ -176,6 +179,6 @@ pub struct ItemPlace {
 impl RejectedItem {
     /// Which item it is.
     pub fn place(&self) -> ItemPlace {
-        ItemPlace { page: self.page.dedup_key(), ordinal: self.ordinal }
+        ItemPlace { page: self.key.unwrap_or_else(|| self.page.dedup_key()), ordinal: self.ordinal }
     }
 }

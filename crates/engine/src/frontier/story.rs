@@ -1,6 +1,6 @@
 //! Stories: what became of a request, kept so that any URL can say why.
 
-use model::{CrawlUrl, Item, Origin};
+use model::{CrawlUrl, DedupKey, Item, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::ItemCounts;
@@ -68,6 +68,9 @@ pub struct RejectedItem {
     pub fetched_at_ms: u64,
     /// The version of the page.
     pub version: u64,
+    /// The page's key, where that is not its URL's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<DedupKey>,
     /// Its place among the page's items.
     pub ordinal: u32,
     /// The item.

@@ -4,7 +4,7 @@ use crate::ledger::{ItemCounts, UrlCounts};
 use crate::request::{Cost, Request};
 use crate::retry::LOST_ITS_WORKER;
 use crate::scheduler::{Health, Ill};
-use crate::scope::Site;
+use crate::scope::{KeyRules, LinkRules, Site};
 use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId, SpiderHash};
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -70,6 +70,68 @@ fn what_scope_refuses_is_counted_by_reason_and_asked_only_for_the_unknown(fronti
     let refused: Vec<(&str, u64)> = frontier.ledger().links_refused.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
     assert_eq!(refused, [("mailto", 3), ("other site", 2)]);
     assert_eq!(frontier.ledger().urls.discovered, 1);
+}
+
+fn urls_that_differ_in_what_does_not_count_are_one_request(frontier: &mut dyn Frontier) {
+    let keys = KeyRules { tracking: true, sessions: true, ..KeyRules::default() };
+    let scope = scope().with(LinkRules { keys, ..LinkRules::default() });
+    frontier.seed(vec![request("a")]).unwrap();
+    let now = Instant::now();
+    take(frontier, 1, now);
+    let links = ["a?utm_source=x", "b?utm_source=x&c", "b?c", "b;jsessionid=1?c", "b?d"];
+    frontier.commit(vec![page("a", &links)], &Notes::default(), &scope).unwrap();
+    // Each is fetched as it was found first.
+    let taken = frontier.take(&request("").url.origin(), 9, now).unwrap().requests;
+    assert_eq!(taken.iter().map(|request| request.url.path_and_query()).collect::<Vec<_>>(), ["/b?utm_source=x&c", "/b?d"]);
+    assert_eq!(taken[0].key, request("b?c").key);
+    let refused = RejectedItem { key: Some(taken[0].key), ..rejected("b?utm_source=x&c", 0, "bad") };
+    let end = PageEnd {
+        facts: PageFacts { items: ItemCounts { parsed: 1, rejected: 1, ..ItemCounts::default() }, ..PageFacts::default() },
+        rejected: vec![refused.clone()],
+        ..PageEnd::default()
+    };
+    frontier.commit(vec![Ending { request: Box::new(taken[0].clone()), fate: Fate::Page(end) }], &Notes::default(), &scope).unwrap();
+    assert_eq!(frontier.rejected(None, 9).unwrap(), [refused]);
+    assert_eq!(frontier.requeue(None).unwrap().items, 1);
+    let items = frontier.to_send(None, 9).unwrap();
+    let resent = items.into_iter().map(|item| Resent { item, answer: Ok(Stored { collided: false }) }).collect();
+    frontier.commit(vec![], &Notes { resent, ..Notes::default() }, &scope).unwrap();
+    assert_eq!(frontier.ledger().items, ItemCounts { parsed: 1, saved: 1, ..ItemCounts::default() });
+    assert!(frontier.ledger().is_balanced());
+}
+
+fn traps() -> LinkRules {
+    LinkRules { alike: std::num::NonZeroU32::new(3), same_content: std::num::NonZeroU32::new(2), ..LinkRules::default() }
+}
+
+fn of_refused(frontier: &dyn Frontier) -> Vec<(&str, u64)> {
+    frontier.ledger().links_refused.iter().map(|(reason, n)| (reason.as_str(), *n)).collect()
+}
+
+fn urls_alike_have_a_budget_and_what_is_known_costs_none(frontier: &mut dyn Frontier) {
+    let scope = scope().with(traps());
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    let now = Instant::now();
+    take(frontier, 2, now);
+    frontier.commit(vec![page("a", &["d/1", "d/2", "d/1", "x"])], &Notes::default(), &scope).unwrap();
+    frontier.commit(vec![page("b", &["d/2", "d/3", "d/4", "d/5", "y"])], &Notes::default(), &scope).unwrap();
+    assert_eq!(take(frontier, 9, now), ["d/1", "d/2", "x", "d/3", "y"]);
+    assert_eq!(of_refused(frontier), [("trap: too many alike", 2)]);
+}
+
+fn pages_of_the_same_content_lead_nowhere_new_after_some(frontier: &mut dyn Frontier) {
+    let scope = scope().with(traps());
+    let seeds = ["a", "b", "c", "d", "e"];
+    frontier.seed(seeds.iter().map(|path| request(path)).collect()).unwrap();
+    let now = Instant::now();
+    take(frontier, 9, now);
+    for (path, content) in [("a", 7), ("b", 7), ("c", 7), ("d", 8), ("e", 7)] {
+        let links = vec![request(&format!("{path}/x")), request("a/x")];
+        let end = PageEnd { links, content: Some(content), ..PageEnd::default() };
+        frontier.commit(vec![ending(path, Fate::Page(end))], &Notes::default(), &scope).unwrap();
+    }
+    assert_eq!(take(frontier, 9, now), ["a/x", "b/x", "d/x"]);
+    assert_eq!(of_refused(frontier), [("trap: same content", 2)]);
 }
 
 fn a_retry_waits_for_its_time(frontier: &mut dyn Frontier) {
@@ -157,7 +219,7 @@ fn rejected(page: &str, ordinal: u32, reason: &str) -> RejectedItem {
         id: ItemId::given("i").unwrap(),
         payload: PayloadJson::parse("{}".to_owned()).unwrap(),
     };
-    RejectedItem { page: url, fetched_at_ms: 1, version: 2, ordinal, item, reason: reason.to_owned() }
+    RejectedItem { page: url, fetched_at_ms: 1, version: 2, key: None, ordinal, item, reason: reason.to_owned() }
 }
 
 fn a_refused_item_is_kept_whole_and_sent_again_without_a_fetch(frontier: &mut dyn Frontier) {
@@ -241,6 +303,9 @@ conformance! {
     a_url_is_handed_out_once_in_order_of_priority_then_discovery
     a_second_ending_changes_nothing
     what_scope_refuses_is_counted_by_reason_and_asked_only_for_the_unknown
+    urls_that_differ_in_what_does_not_count_are_one_request
+    urls_alike_have_a_budget_and_what_is_known_costs_none
+    pages_of_the_same_content_lead_nowhere_new_after_some
     a_retry_waits_for_its_time
     an_origin_given_up_takes_its_queue_and_its_future_along
     a_redirect_to_itself_is_the_same_request_and_one_back_reopens_its_source
@@ -270,6 +335,23 @@ fn record(path: &Path) -> CrawlRecord {
     match DiskFrontier::open(path, opening(new, &|_| true)).unwrap() {
         Opened::Ready(_, record) | Opened::Complete(record) => record,
     }
+}
+
+#[test]
+fn budgets_against_traps_go_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Instant::now();
+    let scope = scope().with(traps());
+    let mut frontier = open(folder.path());
+    frontier.seed(vec![request("a"), request("b")]).unwrap();
+    take(&mut *frontier, 1, now);
+    frontier.commit(vec![page("a", &["d/1", "d/2"])], &Notes::default(), &scope).unwrap();
+    drop(frontier);
+    let mut frontier = open(folder.path());
+    take(&mut *frontier, 1, now);
+    frontier.commit(vec![page("b", &["d/3", "d/4"])], &Notes::default(), &scope).unwrap();
+    assert_eq!(take(&mut *frontier, 9, now), ["d/1", "d/2", "d/3"]);
+    assert_eq!(of_refused(&*frontier), [("trap: too many alike", 1)]);
 }
 
 #[test]

@@ -119,7 +119,9 @@ pub struct Rejection {
 /// # Errors
 /// When the frontier cannot be read.
 pub fn explain(frontier: &dyn Frontier, scope: Option<&Scope>, url: CrawlUrl) -> Result<Explanation, FrontierError> {
-    let found = frontier.find(url.dedup_key())?;
+    let plain = url.dedup_key();
+    let key = scope.map_or(plain, |scope| scope.key(&url, plain));
+    let found = frontier.find(key)?;
     let (state, request) = match found {
         None => (UrlState::Unknown, None),
         Some(Whereabouts::Queued { request, given_up: Some(reason), .. }) => (UrlState::Dead { at_ms: None, reason }, Some(request)),
@@ -145,7 +147,7 @@ pub fn explain(frontier: &dyn Frontier, scope: Option<&Scope>, url: CrawlUrl) ->
     };
     let rejection =
         |RejectedItem { item, reason, .. }: RejectedItem| Rejection { item_type: item.item_type, id: item.id.to_string(), reason };
-    let rejected = frontier.rejected_on(url.dedup_key())?.into_iter().map(rejection).collect();
+    let rejected = frontier.rejected_on(key)?.into_iter().map(rejection).collect();
     Ok(Explanation { url, state, origin: request.map(Finding::from), scope, rejected })
 }
 

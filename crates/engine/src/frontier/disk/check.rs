@@ -545,7 +545,7 @@ mod tests {
             payload: PayloadJson::parse("{}".to_owned()).unwrap(),
         };
         let page = on_h[0].url.clone();
-        let rejected = vec![RejectedItem { page, fetched_at_ms: 1, version: 2, ordinal: 0, item, reason: "no".to_owned() }];
+        let rejected = vec![RejectedItem { page, fetched_at_ms: 1, version: 2, key: None, ordinal: 0, item, reason: "no".to_owned() }];
         let page = PageEnd { facts: PageFacts { items, ..PageFacts::default() }, rejected, ..PageEnd::default() };
         let group = vec![
             ending(Fate::Page(page)),

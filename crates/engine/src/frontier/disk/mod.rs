@@ -2,7 +2,8 @@
 //!
 //! Keyspaces, written together in one atomic batch a group: `known` (every URL's key: its parser's hash, and where it is or was queued),
 //! `due` and `later` (the queues, in the order they are handed out), `done` and `dead` (what became of a URL: its story), `rejected` and
-//! `send` (items that were refused, and those of them to be sent again), `origins`, and `crawl` (a record: identity and counters; the scope).
+//! `send` (items that were refused, and those of them to be sent again), `origins`, `alike` (counts against traps), and `crawl` (a record:
+//! identity and counters; the scope).
 //!
 //! **Invariant.** A known URL is in exactly one of `due`, `later`, `done`, `dead`; in a queue it is at the place that `known` names.
 //! **Invariant.** What is in flight is known to this process only: on disk it is queued until the group that ends it.
@@ -33,6 +34,7 @@ pub use check::{Checked, Fault, Faults, check};
 pub(super) use record::FORMAT;
 pub use record::{CrawlRecord, OutputMark};
 
+use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OriginState, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::{self, Ledger};
@@ -105,6 +107,7 @@ struct Spaces {
     rejected: Keyspace,
     send: Keyspace,
     origins: Keyspace,
+    alike: Keyspace,
     crawl: Keyspace,
 }
 
@@ -136,6 +139,7 @@ impl Spaces {
             rejected: space("rejected")?,
             send: space("send")?,
             origins: space("origins")?,
+            alike: space("alike")?,
             crawl: space("crawl")?,
         })
     }
@@ -237,6 +241,7 @@ impl DiskFrontier {
         sync: Duration,
     ) -> Result<DiskFrontier, FrontierError> {
         let ledger = record.ledger.clone();
+        let alike = Alike::new(read_alike(&spaces.alike)?);
         let storage = DiskStorage {
             batch: database.batch(),
             group: OpenGroup::default(),
@@ -250,7 +255,7 @@ impl DiskFrontier {
             database,
             spaces,
         };
-        Ok(StoredFrontier::new(storage, ledger))
+        Ok(StoredFrontier::new(storage, ledger, alike))
     }
 
     /// Applies the open group and waits until it is on the disk.
@@ -587,6 +592,10 @@ impl Storage for DiskStorage {
         self.batch.remove(&self.spaces.send, record::encode_place(place));
     }
 
+    fn count_alike(&mut self, mark: u64, count: u32) {
+        self.batch.insert(&self.spaces.alike, mark.to_be_bytes(), count.to_be_bytes());
+    }
+
     fn apply(&mut self, ledger: &Ledger, notes: &Notes) -> Result<(), FrontierError> {
         self.record.ledger = ledger.clone();
         self.record.note(notes);
@@ -604,6 +613,17 @@ impl Storage for DiskStorage {
         self.record.complete = complete;
         self.write(PersistMode::SyncAll)
     }
+}
+
+/// What was counted against traps.
+fn read_alike(keyspace: &Keyspace) -> Result<Vec<(u64, u32)>, FrontierError> {
+    let mut counts = Vec::new();
+    for entry in keyspace.iter() {
+        let (mark, count) = entry.into_inner().map_err(failed)?;
+        let damaged = |_| damaged("a count has the wrong length");
+        counts.push((u64::from_be_bytes((*mark).try_into().map_err(damaged)?), u32::from_be_bytes((*count).try_into().map_err(damaged)?)));
+    }
+    Ok(counts)
 }
 
 /// A pause in whole milliseconds, never shorter.

@@ -1,21 +1,59 @@
-//! Which URLs belong to a crawl.
+//! Which URLs belong to a crawl, and which of them are the same page.
 
-use std::collections::BTreeSet;
+mod breadth;
+mod file_type;
+mod key;
+mod repeats;
+mod shape;
+
 use std::fmt;
+use std::num::NonZeroU32;
 
-use model::CrawlUrl;
+use model::{CrawlUrl, DedupKey};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use spider::HostPattern;
 
+pub use breadth::Breadth;
+use breadth::Sites;
+pub use file_type::{BINARY, Extensions};
+pub use key::{KeyRules, NamePattern};
+pub use shape::shape;
+
 /// The rules. Pure: the same URL and depth get the same answer until a site is added. Kept with the state, for whoever asks why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scope {
-    sites: BTreeSet<Site>,
+    sites: Sites,
     hosts: Vec<HostPattern>,
     rules: Vec<UrlRules>,
     max_depth: Option<u32>,
+    links: LinkRules,
 }
+
+/// What holds for links of any page, beside sites, depth and expressions. The default refuses nothing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LinkRules {
+    /// Which sites belong, seen from those of the seeds.
+    pub breadth: Breadth,
+    /// Longest URL in bytes; none: as long as a URL may be.
+    pub max_url_length: Option<usize>,
+    /// File types that are not fetched.
+    pub skip: Extensions,
+    /// What does not count for the dedup key.
+    pub keys: KeyRules,
+    /// Whether paths that repeat themselves are refused.
+    pub refuse_repeats: bool,
+    /// Most URLs of one [`shape`]; none: as many as there are.
+    pub alike: Option<NonZeroU32>,
+    /// Pages of a host with the same content whose links are followed; none: all.
+    pub same_content: Option<NonZeroU32>,
+}
+
+/// The key in `links_refused` of URLs beyond [`LinkRules::alike`].
+pub const TOO_MANY_ALIKE: &str = "trap: too many alike";
+
+/// The key in `links_refused` of links on pages beyond [`LinkRules::same_content`].
+pub const SAME_CONTENT: &str = "trap: same content";
 
 /// Expressions on a URL: none of `deny` may match, and one of `allow` must where there are any.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,6 +99,12 @@ pub enum Refusal {
     NotAllowed,
     /// Further from a seed than the crawl goes.
     TooDeep,
+    /// Longer than `--max-url-length`.
+    TooLong,
+    /// Its path ends as that of a file that is no page.
+    FileType,
+    /// Its path repeats itself.
+    Repeats,
 }
 
 impl Refusal {
@@ -71,6 +115,22 @@ impl Refusal {
             Refusal::Denied => "denied",
             Refusal::NotAllowed => "not allowed",
             Refusal::TooDeep => "too deep",
+            Refusal::TooLong => "URL too long",
+            Refusal::FileType => "file type",
+            Refusal::Repeats => "trap: repeating path",
+        }
+    }
+
+    /// Why, for a person, with the flag that changes it.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Refusal::OtherSite => "its site is not one of the crawl's; --scope and a spider's hosts widen them",
+            Refusal::Denied => "a deny rule matches it",
+            Refusal::NotAllowed => "there are allow rules and none matches it",
+            Refusal::TooDeep => "it is further from a seed than --max-depth",
+            Refusal::TooLong => "it is longer than --max-url-length",
+            Refusal::FileType => "its path ends as that of a file that is no page; see --skip-extensions",
+            Refusal::Repeats => "the same segments stand in its path more than twice in a row, as behind a broken link; see --keep-traps",
         }
     }
 }
@@ -99,12 +159,30 @@ impl Scope {
     /// A scope: a URL belongs if its site is among `sites` or its host matches one of `hosts`, it passes each of `rules` (the spider's,
     /// the command line's), and it is at most `max_depth` links from a seed.
     pub fn new(sites: impl IntoIterator<Item = Site>, hosts: Vec<HostPattern>, rules: Vec<UrlRules>, max_depth: Option<u32>) -> Scope {
-        Scope { sites: sites.into_iter().collect(), hosts, rules, max_depth }
+        Scope { sites: Sites::new(sites.into_iter().collect(), Breadth::Host), hosts, rules, max_depth, links: LinkRules::default() }
+    }
+
+    /// The same scope with rules for links.
+    #[must_use]
+    pub fn with(mut self, links: LinkRules) -> Scope {
+        self.sites.set_breadth(links.breadth);
+        self.links = links;
+        self
+    }
+
+    /// The rules for links.
+    pub fn links(&self) -> &LinkRules {
+        &self.links
+    }
+
+    /// What decides whether a URL is known; `plain` is the key of the URL as it is. That of every request comes from here.
+    pub fn key(&self, url: &CrawlUrl, plain: DedupKey) -> DedupKey {
+        self.links.keys.key(url, plain)
     }
 
     /// Lets a further site in, as when a seed redirects to it. Returns whether it is new.
     pub fn add_site(&mut self, site: Site) -> bool {
-        self.sites.insert(site)
+        self.sites.add(site)
     }
 
     /// Takes a site out again.
@@ -119,18 +197,22 @@ impl Scope {
     pub fn explain(&self, url: &CrawlUrl, depth: u32) -> Result<String, String> {
         let site = Site::of(url);
         let refusal = match self.judge(url, depth) {
-            Ok(()) if self.sites.contains(&site) => return Ok(format!("{site} is a site of the seeds")),
-            Ok(()) => return Ok(format!("the spider's scope names {}", url.host_str())),
+            Ok(()) => {
+                return Ok(match self.sites.why(url) {
+                    Some(why) => why,
+                    None => format!("the spider's scope names {}", url.host_str()),
+                });
+            }
             Err(refusal) => refusal,
         };
         let denies = self.rules.iter().flat_map(|rules| &rules.deny).find(|rule| rule.is_match(url.as_str()));
         Err(match refusal {
             Refusal::OtherSite => format!("{site} is none of the crawl's sites"),
             Refusal::Denied => format!("a deny rule matches: {}", denies.map_or("", Regex::as_str)),
-            Refusal::NotAllowed => "there are allow rules and none matches".to_owned(),
             Refusal::TooDeep => {
                 format!("{depth} links from a seed are more than --max-depth {}", self.max_depth.unwrap_or_default())
             }
+            Refusal::NotAllowed | Refusal::TooLong | Refusal::FileType | Refusal::Repeats => refusal.sentence().to_owned(),
         })
     }
 
@@ -142,8 +224,17 @@ impl Scope {
         if self.max_depth.is_some_and(|max| depth > max) {
             return Err(Refusal::TooDeep);
         }
-        if !self.sites.contains(&Site::of(url)) && !self.hosts.iter().any(|host| host.matches(url)) {
+        if self.links.max_url_length.is_some_and(|max| url.as_str().len() > max) {
+            return Err(Refusal::TooLong);
+        }
+        if !self.sites.has(url) && !self.hosts.iter().any(|host| host.matches(url)) {
             return Err(Refusal::OtherSite);
+        }
+        if self.links.skip.has(url) {
+            return Err(Refusal::FileType);
+        }
+        if self.links.refuse_repeats && repeats::repeats(path(url)) {
+            return Err(Refusal::Repeats);
         }
         for UrlRules { allow, deny } in &self.rules {
             if deny.iter().any(|rule| rule.is_match(url.as_str())) {
@@ -155,6 +246,12 @@ impl Scope {
         }
         Ok(())
     }
+}
+
+/// A URL's path.
+fn path(url: &CrawlUrl) -> &str {
+    let text = url.path_and_query();
+    text.split_once('?').map_or(text, |(path, _)| path)
 }
 
 #[cfg(test)]
@@ -207,11 +304,27 @@ mod tests {
             ("http://h:8080/docs/", 2, Ok("h:8080 is a site of the seeds")),
             ("http://h:8080/docs/", 3, Err("3 links from a seed are more than --max-depth 2")),
             ("http://h:8080/docs/a.zip", 0, Err("a deny rule matches: \\.zip$")),
-            ("http://h:8080/a", 0, Err("there are allow rules and none matches")),
+            ("http://h:8080/a", 0, Err("there are allow rules and none matches it")),
             ("https://x/docs/", 0, Err("x is none of the crawl's sites")),
         ] {
             let expected = expected.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(stored.explain(&url(text), depth), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn rules_for_links_refuse_what_is_long_no_page_or_repeats_itself() {
+        let links = LinkRules { max_url_length: Some(40), skip: Extensions::binary(), refuse_repeats: true, ..LinkRules::default() };
+        let scope = scope("http://h/", &[], &[], None).with(links);
+        for (text, expected) in [
+            ("http://h/a", Ok(())),
+            ("http://h/a.zip", Err(Refusal::FileType)),
+            ("http://h/aa/aa/aa", Err(Refusal::Repeats)),
+            ("http://h/?b=/aa/aa/aa", Ok(())),
+            ("http://h/01234567890123456789012345678901234567890", Err(Refusal::TooLong)),
+            ("http://x/a.zip", Err(Refusal::OtherSite)),
+        ] {
+            assert_eq!(scope.judge(&url(text), 0), expected, "{text}");
         }
     }
 
