@@ -119,6 +119,7 @@ async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) 
         parser: (*request.parser).clone(),
         spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
         cookie: request.cookie_header(),
+        validators: None,
         fetch: FetchRules { allow_net, ..template.fetch.clone() },
     };
     client.rpc.process(deadline(template.deadline), job).await

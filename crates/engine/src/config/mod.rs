@@ -199,12 +199,11 @@ impl Config {
         }
         let crawl = target.crawl;
         let fetch = FetchRules {
-            user_agent: user_agent.unwrap_or_else(default_user_agent),
             headers,
             connect_timeout_ms: limits.connect.as_millis() as u64,
             fetch_timeout_ms: limits.fetch.as_millis() as u64,
             max_body_bytes: max_body,
-            allow_net: Vec::new(),
+            ..FetchRules::plain(user_agent.unwrap_or_else(default_user_agent))
         };
         let permits = NetPermits::new(target.seeds.iter().map(|seed| &seed.url), allow_net);
         let state = match &args.state {
