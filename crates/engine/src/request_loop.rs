@@ -18,13 +18,15 @@ use crate::permits::NetPermits;
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
 use crate::request::Request;
-use crate::scheduler::Terms;
+use crate::scheduler::{RobotsErrand, Terms};
 
 /// A request paired with the right to have it processed.
 #[derive(Debug)]
 pub struct Dispatch {
     /// What to process.
     pub request: Box<Request>,
+    /// Whose robots.txt it is, if it is one.
+    pub robots: Option<Box<RobotsErrand>>,
     /// How its host is treated.
     pub terms: Terms,
     /// Where.
@@ -38,6 +40,8 @@ pub struct Dispatch {
 pub struct Finished {
     /// What was processed.
     pub request: Box<Request>,
+    /// Whose robots.txt it is, if it is one.
+    pub robots: Option<Box<RobotsErrand>>,
     /// Where.
     pub lease: Lease<WorkerClient>,
     /// When it was handed out.
@@ -76,9 +80,9 @@ pub struct JobTemplate {
 
 /// Runs one request loop until its channel is closed.
 pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<JobTemplate>, events: mpsc::Sender<Event>) {
-    while let Ok(Dispatch { request, terms: _, lease, since }) = dispatches.recv().await {
+    while let Ok(Dispatch { request, robots, terms: _, lease, since }) = dispatches.recv().await {
         let end = process(&request, &lease.client, &template).await;
-        if events.send(Event::Finished(Box::new(Finished { request, lease, since, end }))).await.is_err() {
+        if events.send(Event::Finished(Box::new(Finished { request, robots, lease, since, end }))).await.is_err() {
             return;
         }
     }
