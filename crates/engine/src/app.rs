@@ -17,6 +17,7 @@ use crate::config::{Config, SeedSource, Workers};
 use crate::embedded::EmbeddedSaver;
 use crate::engine::{Channels, Engine, EngineError, RESEND};
 use crate::event::{EVENTS, Event};
+use crate::fetch_log::{FetchLog, LogStart};
 use crate::frontier::{CrawlRecord, OutputMark};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
@@ -127,14 +128,24 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     // Members and request loops end with the engine; the saver and the output first finish what they have.
     let mut helpers = JoinSet::new();
     let sources = sources::workers(config, state, record.epoch, &hello, registry)?;
-    let names = sources.iter().map(|source| source.name.clone()).collect();
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let spider = config.spider.as_ref().map(|loaded| Arc::clone(&loaded.file));
     for (worker, source) in sources.into_iter().enumerate() {
         helpers.spawn(member::keep_linked(worker, source, spider.clone(), event_sender.clone()));
     }
     let deadline = config.engine.limits.job_deadline();
     let fetch = config.fetch.clone();
-    let template = Arc::new(JobTemplate { fetch, permits: config.permits.clone(), spider: spider.clone(), deadline });
+    let (log, log_ended) = match &config.fetch_log {
+        None => (None, None),
+        Some(path) => {
+            let (workers, crawl) = (names.clone(), config.crawl.as_str());
+            let start = LogStart { crawl, epoch: record.epoch, started, least_ms: record.at_ms, workers, deadline };
+            let opened = FetchLog::start(path, start, event_sender.clone());
+            let (log, ended) = opened.with_context(|| format!("cannot write the fetch log {}", path.display()))?;
+            (Some(log), Some(ended))
+        }
+    };
+    let template = Arc::new(JobTemplate { fetch, permits: config.permits.clone(), spider: spider.clone(), deadline, log });
     for _ in 0..config.engine.worker_count {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
     }
@@ -157,6 +168,10 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     let elapsed = started.elapsed();
 
     helpers.shutdown().await;
+    drop(template);
+    if let Some(ended) = log_ended {
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
+    }
     // A reader that has stopped reading, or a disk that hangs, must not keep the process: what they hold was not committed.
     let _ = tokio::time::timeout(FAREWELL, saver).await;
     if let Some(output) = output {

@@ -1,7 +1,7 @@
 //! The command line of the binary: a mistake starts nothing, exits 2, and is told with what would be right.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::audit::{AuditOptions, Findings, audit};
 use itemsaver::{ItemSaver, StoreSpec};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
@@ -64,6 +65,38 @@ fn assert_refused(output: &Output, fragments: &[&str]) {
     for fragment in fragments {
         assert!(said.contains(fragment), "{fragment:?} is not in:\n{said}");
     }
+}
+
+/// What an audit of a crawl's fetch log finds, with no demand of its own and with that of a pause of a second.
+fn audits(desk: &Desk) -> [Findings; 2] {
+    [None, Some(Duration::from_secs(1))].map(|delay| {
+        let log = fs::File::open(desk.path("log.jsonl")).expect("the crawl has left a log");
+        audit(BufReader::new(log), AuditOptions { delay, ..AuditOptions::default() }).expect("it is a fetch log")
+    })
+}
+
+#[test]
+fn the_fetch_log_proves_that_a_clock_was_kept_and_that_none_was() {
+    let desk = Desk::new();
+    let crawl = |args: &[&str]| {
+        let output = desk.run(&[&["--fetch-log", "log.jsonl", "--quiet"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    crawl(&["--delay", "20ms", "--max-pages", "5"]);
+    let [kept, demanded] = audits(&desk);
+    assert_eq!((kept.requests, kept.clocks, kept.starts, kept.open, kept.breached), (5, 1, 1, 0, 0), "{}", kept.screen());
+    assert_eq!(demanded.breached, 4, "{}", demanded.screen());
+    // The log of a second crawl follows on that of the first.
+    crawl(&["--delay", "0s", "--max-pages", "50"]);
+    let [own, demanded] = audits(&desk);
+    assert_eq!((own.requests, own.starts, own.breached), (55, 2, 0), "{}", own.screen());
+    assert!(demanded.breached >= 53, "{}", demanded.screen());
+}
+
+#[test]
+fn a_fetch_log_that_cannot_be_written_stops_the_crawl() {
+    let output = Desk::new().run(&["--fetch-log", "/dev/full"]);
+    assert_refused(&output, &["cannot write the fetch log /dev/full"]);
 }
 
 const SEED: &str = "http://127.0.0.1:9/";
@@ -127,6 +160,7 @@ fn every_mistake_exits_2_with_what_would_be_right_and_starts_nothing() {
         (&["--worker-hosts", "worker-3:9000"], "where the worker worker-3:9000 cannot reach it"),
         (&["--spider", "missing.toml"], "cannot read the spider missing.toml"),
         (&["--spider", "."], "cannot read the spider ."),
+        (&["--fetch-log", "none/log.jsonl", SEED], "--fetch-log none/log.jsonl: there is no folder none"),
         (&["--scope", "site", SEED], "--scope \"site\": expected host, subdomain, domain or any"),
         (&["--max-url-length", "9000", SEED], "a URL is at most 8192 bytes in any case"),
         (&["--skip-extensions", "a b", SEED], "such as zip,pdf, or none"),

@@ -94,7 +94,7 @@ impl Engine {
         self.in_flight += 1;
         self.pages_begun += 1;
         self.dispatched_any = true;
-        let sent = self.channels.dispatches.try_send(Dispatch { request, terms, lease, since: now });
+        let sent = self.channels.dispatches.try_send(Dispatch { request, terms, lease, since: now, robots_allow: None });
         assert!(sent.is_ok(), "the request loops' channel has room for all that may be in flight, and they outlive the engine");
     }
 }

@@ -326,6 +326,7 @@ impl Engine {
             Event::Worker(event) => self.worker(event, now)?,
             Event::Saver(event) => self.saver(event),
             Event::Output(error) => self.output_ended(&error),
+            Event::FetchLog(error) => self.fetch_log_ended(&error),
         }
         Ok(())
     }

@@ -186,6 +186,8 @@ impl Scheduler {
                 let host = self.hosts.get_mut(name).expect("a listed host exists");
                 let request = host.take(now).expect("its turn says that there is one");
                 let terms = host.terms();
+                let shared = host.gates.iter().map(|gate| &self.gates[gate]).filter(|gate| gate.is_clock).map(|gate| gate.pause).min();
+                let terms = Terms { shared_delay: shared, ..terms };
                 self.held -= 1;
                 self.pass(name, now, |gate| gate.slots.in_flight += 1);
                 self.ask(name, &request.url.origin(), now);
@@ -341,17 +343,18 @@ impl Scheduler {
     /// showed, if there was one from the site; `random` is in 0..1.
     pub fn ended(&mut self, origin: &Origin, slot: Slot, measured: Option<Measured>, now: Instant, random: f64) {
         let name = origin.host();
-        let mut until = now;
+        let (mut until, mut pause) = (now, Duration::ZERO);
         // Before the host may leave a gate for another.
         self.pass(&name, now, |gate| gate.slots.end(slot, now));
         let is_news = self.change(&name, now, |host, rules| {
             let (end, met) = host.ended(slot, measured, rules, now, random);
-            until = end;
+            (until, pause) = (end, host.delay());
             met || host.has_delay()
         });
         self.pass(&name, now, |gate| {
             if gate.is_clock {
                 gate.due = gate.due.max(until);
+                gate.pause = pause;
             }
         });
         if is_news {
