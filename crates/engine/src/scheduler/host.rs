@@ -182,6 +182,8 @@ impl Host {
     }
 
     fn add_lane(&mut self, origin: &Origin, health: &Health, now: Instant) -> usize {
+        // Most hosts have one: room for four would be most of what a host takes.
+        self.lanes.reserve_exact(1);
         self.lanes.push(Lane::new(origin.clone(), health, now));
         self.lanes.len() - 1
     }

@@ -277,6 +277,7 @@ impl Scheduler {
         let host = self.hosts.get_mut(name).expect("a host that was just changed");
         let of_kind = |gate: &GateName| std::mem::discriminant(gate) == std::mem::discriminant(&gate_name);
         let left = host.gates.iter().position(of_kind).map(|at| host.gates.remove(at));
+        host.gates.reserve_exact(1);
         host.gates.push(gate_name.clone());
         let (in_flight, due, most) = (host.in_flight(), host.due_time(), host.most());
         let (is_clock, most) = match &gate_name {
