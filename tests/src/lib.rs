@@ -25,11 +25,15 @@ pub mod static_site;
 
 pub mod server;
 
+pub mod recorded;
+
 pub mod restarted;
 
 pub mod aborting;
 
 pub mod crawl;
+
+pub mod ask;
 
 pub mod report;
 

@@ -1,8 +1,9 @@
 //! What a page costs the frontier on disk: `cargo bench -p engine --bench frontier -- [URLS…]`, by default 100000 and 1000000.
 //!
 //! Fills a frontier to so many URLs over a hundredth as many hosts, with pages of 50 links of which ten are new, and at each size measures
-//! pages with one and with ten new links, in groups of 256. Prints a table: microseconds of wall time and of processor time a page, resident
-//! memory, disk. What is measured is `commit` and `take`; making the pages is not.
+//! pages with one and with ten new links, in groups of 256. Then it begins again, as an engine does after a kill: opens the frontier, wakes
+//! every host in the scheduler and hands out the first request of each. Prints a table: microseconds of wall time and of processor time a
+//! page, memory, disk. What is measured is `commit` and `take`; making the pages is not.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use engine::frontier::{CrawlRecord, DiskFrontier, Ending, Fate, Frontier, Notes, Opened, Opening, PageEnd};
 use engine::request::Request;
+use engine::scheduler::{HostRules, Next, PolitenessBy, Scheduler, Want};
 use engine::scope::{Scope, Site};
 use model::{CrawlName, CrawlUrl, Origin, ParserRef, RunId};
 use tokio::time::Instant;
@@ -150,9 +152,10 @@ fn process_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-fn resident_mib() -> u64 {
+/// A line of `/proc/self/status`: `VmHWM:` is the most memory so far, `VmRSS:` what there is now.
+fn memory_mib(measure: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(measure)).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
 }
 
@@ -164,6 +167,47 @@ fn disk_mib(path: &Path) -> u64 {
     bytes(path) / (1024 * 1024)
 }
 
+/// Opens a frontier again and hands out the first request of every host, each with a delay. Returns how many there were, how long it took
+/// until the first was handed out, and the memory in the end.
+fn begin_again(path: &Path) -> (usize, Duration, u64) {
+    let start = Instant::now();
+    let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
+    let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) };
+    let Opened::Ready(mut frontier, _) = DiskFrontier::open(path, opening).expect("it opens again") else { unreachable!("it goes on") };
+    let mut scheduler = Scheduler::new(HostRules {
+        delay: Some(Duration::from_millis(1)),
+        jitter: 0.0,
+        throttle: None,
+        per_host: None,
+        per_address: None,
+        by: PolitenessBy::Host,
+        max_pages: None,
+        ignore_robots: false,
+        backoff: Duration::from_secs(1),
+        give_up: Duration::from_secs(3600),
+        give_up_unanswered: Duration::from_secs(60),
+        overrides: Vec::new(),
+    });
+    for (origin, health) in &frontier.seed(Vec::new()).expect("a commit").woken {
+        scheduler.restore(origin, health, start);
+    }
+    let (mut first, mut handed_out) = (None, 0);
+    loop {
+        match scheduler.next(Instant::now()) {
+            Next::Request(..) => {
+                first.get_or_insert_with(|| start.elapsed());
+                handed_out += 1;
+            }
+            Next::Wait(_) => {
+                let Some(Want { origin, most }) = scheduler.wants() else { break };
+                let taken = frontier.take(&origin, most, Instant::now()).expect("it can be read");
+                scheduler.refill(&origin, taken.requests, taken.more, taken.later, Instant::now());
+            }
+        }
+    }
+    (handed_out, first.unwrap_or_default(), memory_mib("VmRSS:"))
+}
+
 #[allow(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn main() {
     let mut sizes: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
@@ -172,9 +216,10 @@ fn main() {
     }
     sizes.sort_unstable();
     println!(
-        "| URLs | hosts | 1 new of 50: µs a page (CPU) | 10 new of 50: µs a page (CPU) | longest group ms | peak MiB | disk MiB | open s |"
+        "| URLs | hosts | 1 new of 50: µs a page (CPU) | 10 new of 50: µs a page (CPU) | longest group ms | peak MiB | disk MiB | \
+         first request after a restart s | MiB then, every host active |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for size in sizes {
         let folder = tempfile::tempdir().expect("a place for temporary files");
         let hosts = (size / 100).max(1);
@@ -185,15 +230,13 @@ fn main() {
         let one = crawl.measured(1);
         let ten = crawl.measured(10);
         let longest = one.longest.max(ten.longest).as_millis();
-        let (peak, disk) = (resident_mib(), disk_mib(folder.path()));
+        let (peak, disk) = (memory_mib("VmHWM:"), disk_mib(folder.path()));
         drop(crawl);
-        let start = Instant::now();
-        let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
-        let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) };
-        drop(DiskFrontier::open(folder.path(), opening).expect("it opens again"));
-        let open = start.elapsed().as_secs_f64();
+        let (handed_out, first, after) = begin_again(folder.path());
+        assert_eq!(handed_out as u64, hosts, "every host has something queued");
+        let first = first.as_secs_f64();
         println!(
-            "| {size} | {hosts} | {:.0} ({:.0}) | {:.0} ({:.0}) | {longest} | {peak} | {disk} | {open:.1} |",
+            "| {size} | {hosts} | {:.0} ({:.0}) | {:.0} ({:.0}) | {longest} | {peak} | {disk} | {first:.1} | {after} |",
             one.micros(one.wall),
             one.micros(one.cpu),
             ten.micros(ten.wall),

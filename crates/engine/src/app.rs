@@ -1,21 +1,24 @@
 //! A crawl from start to end: read what is needed, reach everybody, run the engine, report.
 
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use model::hello::{CrawlIdentity, Hello, Role};
+use model::parser::SpiderFile;
 use rpcsupport::{ItemSaverServiceClient, Link};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use worker::Registry;
 
 use crate::args::Args;
 use crate::config::{Config, SeedSource, Workers};
+use crate::control::server::Control;
 use crate::embedded::EmbeddedSaver;
-use crate::engine::{Channels, Engine, EngineError, RESEND};
+use crate::engine::{Channels, Engine, EngineError, RESEND, Recruit};
 use crate::event::{EVENTS, Event};
 use crate::fetch_log::{FetchLog, LogStart};
 use crate::frontier::{CrawlRecord, OutputMark};
@@ -23,7 +26,7 @@ use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
 use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
 use crate::parse_journal::ParseJournal;
-use crate::pool::member;
+use crate::pool::member::{self, Joined};
 use crate::practice::{self, PracticeSite};
 use crate::progress::{self, Screen, Show, Snapshot};
 use crate::report::{DEAD_LETTERS, Places, Report};
@@ -35,6 +38,9 @@ use crate::state::{Beginning, CrawlToOpen, OpenedFrontier, StateDir};
 
 /// Pause between two tries to reach the itemsaver at start.
 const REDIAL: Duration = Duration::from_millis(200);
+
+/// Workers that may join at a time: more than anybody asks for before the first has its task.
+const RECRUITS: usize = 64;
 
 /// How long the saver and the output may take to end after the engine has: all their work is done by then, or given up.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -92,6 +98,9 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
     for site in &opened.record.sites {
         config.scope.add_site(site.clone());
     }
+    config.permits.extend(&opened.record.permits);
+    opened.frontier.keep_scope(&config.scope).context("cannot begin")?;
+    config.engine.restarts = opened.record.restarts();
     config.engine.resumed = opened.beginning == Beginning::Resumed;
     config.engine.versions = opened.record.versions;
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
@@ -121,6 +130,7 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     let (dispatches, dispatch_queue) = async_channel::bounded(config.engine.worker_count);
     let (pages, page_queue) = mpsc::channel(config.engine.page_permits + RESEND);
     let (progress, snapshots) = watch::channel(Snapshot::default());
+    let (recruits, recruited) = mpsc::channel(RECRUITS);
     let output = start_output(config, resume_output_at, event_sender.clone())?;
     let show = if config.verbosity < 0 { Show::Nothing } else { Show::Auto };
     let shown = tokio::spawn(progress::show(snapshots, show, screen));
@@ -128,24 +138,31 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     // Members and request loops end with the engine; the saver and the output first finish what they have.
     let mut helpers = JoinSet::new();
     let sources = sources::workers(config, state, record.epoch, &hello, registry)?;
-    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let spider = config.spider.as_ref().map(|loaded| Arc::clone(&loaded.file));
+    let mut joined = Vec::new();
     for (worker, source) in sources.into_iter().enumerate() {
-        helpers.spawn(member::keep_linked(worker, source, spider.clone(), event_sender.clone()));
+        let dismissed = CancellationToken::new();
+        joined.push(Joined { name: source.name.clone(), dismissed: dismissed.clone() });
+        helpers.spawn(member::keep_linked(worker, source, spider.clone(), dismissed, event_sender.clone()));
+    }
+    helpers.spawn(recruit(recruited, hello.clone(), spider.clone(), event_sender.clone()));
+    match Control::bind(state.path()) {
+        Ok(control) => _ = helpers.spawn(control.serve(event_sender.clone())),
+        Err(error) => tracing::warn!(%error, "this crawl cannot be controlled while it runs: no socket in {}", state.path().display()),
     }
     let deadline = config.engine.limits.job_deadline();
     let fetch = config.fetch.clone();
     let (log, log_ended) = match &config.fetch_log {
         None => (None, None),
         Some(path) => {
-            let (workers, crawl) = (names.clone(), config.crawl.as_str());
-            let start = LogStart { crawl, epoch: record.epoch, started, least_ms: record.at_ms, workers, deadline };
+            let start = LogStart { crawl: config.crawl.as_str(), epoch: record.epoch, started, least_ms: record.at_ms, deadline };
             let opened = FetchLog::start(path, start, event_sender.clone());
             let (log, ended) = opened.with_context(|| format!("cannot write the fetch log {}", path.display()))?;
             (Some(log), Some(ended))
         }
     };
-    let template = Arc::new(JobTemplate { fetch, permits: config.permits.clone(), spider: spider.clone(), deadline, log });
+    let permits = Arc::new(RwLock::new(config.permits.clone()));
+    let template = Arc::new(JobTemplate { fetch, permits: Arc::clone(&permits), spider: spider.clone(), deadline, log });
     for _ in 0..config.engine.worker_count {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
     }
@@ -160,10 +177,10 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     };
     let saver = tokio::spawn(saver.run(link));
 
-    let channels = Channels { dispatches, pages, events, progress, frontier: frontier_events };
+    let channels = Channels { dispatches, pages, events, progress, frontier: frontier_events, recruits, permits };
     let scheduler = Scheduler::new(config.hosts.clone());
     let (settings, scope) = (config.engine.clone(), config.scope.clone());
-    let engine = Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, names, channels, started)?;
+    let engine = Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, joined, channels, started)?;
     let ended = engine.run(rpcsupport::process::shutdown_signal).await;
     let elapsed = started.elapsed();
 
@@ -202,6 +219,15 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
         report_problem = frontier.complete().context("the crawl is complete, but that could not be noted").err();
     }
     Ok(Done { report, places, report_problem })
+}
+
+/// Makes a task for each worker that joins, until the engine has ended.
+async fn recruit(mut recruits: mpsc::Receiver<Recruit>, hello: Hello, spider: Option<Arc<SpiderFile>>, events: mpsc::Sender<Event>) {
+    let mut members = JoinSet::new();
+    while let Some(Recruit { worker, host, dismissed }) = recruits.recv().await {
+        while members.try_join_next().is_some() {}
+        members.spawn(member::keep_linked(worker, sources::worker(&host, &hello), spider.clone(), dismissed, events.clone()));
+    }
 }
 
 /// What the command line names, with its files read.

@@ -4,14 +4,19 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
+use crate::commands::args::Command;
 use crate::config::file;
 use crate::config::hosts::{self, HostSection};
 
 /// What was typed; see the help texts.
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "engine", version, about = ABOUT, long_about = None, after_help = AFTER_HELP, max_term_width = 120)]
-#[command(mut_args(|arg| arg.hide_env(true)))]
+#[command(mut_args(|arg| arg.hide_env(true)), args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    /// What to do instead of crawling
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where to begin; `-` reads URLs from standard input, one a line. With --spider they replace its seeds
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
@@ -196,7 +201,8 @@ Examples:
   engine https://example.org/ -o pages.jsonl      crawl one site, politely
   engine --spider quotes.toml -o quotes.csv       crawl what a spider file says
   engine --itemsaver-host :1234 --worker-hosts :9000,:9001
-                                                  the same over processes: itemsaver --port 1234, worker --port 9000, …";
+                                                  the same over processes: itemsaver --port 1234, worker --port 9000, …
+  engine status                                   how it stands; `engine why URL` tells a URL's story";
 
 /// Why the command line could not be read.
 #[derive(Debug)]

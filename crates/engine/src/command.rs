@@ -7,6 +7,7 @@ use worker::Registry;
 
 use crate::app::{self, Done, StartError};
 use crate::args::{Args, ArgsError};
+use crate::commands;
 use crate::config;
 use crate::progress::Screen;
 
@@ -32,6 +33,11 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return ExitCode::from(tell(&[format!("cannot start the runtime: {error}")])),
     };
+    if let Some(command) = args.command {
+        let done = runtime.block_on(commands::run(command));
+        runtime.shutdown_background();
+        return done.map_or_else(|error| ExitCode::from(tell(&[error.to_string()])), ExitCode::from);
+    }
     let result = runtime.block_on(app::run(&args, registry, screen));
     // Nothing is waited for any more: a disk or a reader that hangs must not keep the process.
     runtime.shutdown_background();

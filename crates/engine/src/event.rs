@@ -1,5 +1,6 @@
 //! All that can wake the engine loop.
 
+use crate::control::Ask;
 use crate::frontier::{FrontierEvent, OutputMark};
 use crate::output::OutputError;
 use crate::pool::member::WorkerEvent;
@@ -24,6 +25,8 @@ pub enum Event {
     Worker(WorkerEvent),
     /// The itemsaver came or went.
     Saver(SaverEvent),
+    /// Someone asks, or tells it to do something.
+    Ask(Ask),
     /// `-o` cannot be written any more.
     Output(OutputError),
     /// The fetch log cannot be written any more, for this reason.

@@ -90,7 +90,7 @@ pub struct Came<'r> {
     pub worker: Cow<'r, str>,
     /// Which attempt it was, from 1.
     pub attempt: u32,
-    /// What came of it: `page`, `redirect`, `lost`, or the code of a failure.
+    /// What came of it: `page`, `redirect`, `robots`, `lost`, or the code of a failure.
     pub verdict: Cow<'r, str>,
     /// The HTTP status, if the site answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,7 +113,6 @@ const LINES: usize = 256;
 pub struct FetchLog {
     lines: mpsc::Sender<Line>,
     clock: Clock,
-    workers: Vec<String>,
     numbers: AtomicU64,
     deadline: Duration,
 }
@@ -162,8 +161,6 @@ pub struct LogStart<'s> {
     pub started: Instant,
     /// The time of the last commit before it, in milliseconds since the Unix epoch: the log's clock does not begin earlier.
     pub least_ms: u64,
-    /// The workers, as the user named them.
-    pub workers: Vec<String>,
     /// How long a worker may take for a job.
     pub deadline: Duration,
 }
@@ -174,7 +171,7 @@ impl FetchLog {
     /// # Errors
     /// When the file cannot be written or there is no thread to be had.
     pub fn start(path: &Path, start: LogStart<'_>, events: mpsc::Sender<Event>) -> io::Result<(FetchLog, oneshot::Receiver<()>)> {
-        let LogStart { crawl, epoch, started, least_ms, workers, deadline } = start;
+        let LogStart { crawl, epoch, started, least_ms, deadline } = start;
         let mut file = open(path)?;
         let clock = Clock::begin(least_ms);
         file.write_all(&line(&Record::Start(Start { at_ms: clock.millis(started), crawl: crawl.into(), epoch })))?;
@@ -185,7 +182,7 @@ impl FetchLog {
             // Whoever no longer listens need not know.
             let _ = over.send(());
         })?;
-        Ok((FetchLog { lines, clock, workers, numbers: AtomicU64::new(0), deadline }, ended))
+        Ok((FetchLog { lines, clock, numbers: AtomicU64::new(0), deadline }, ended))
     }
 
     /// Notes a request that is about to be sent; answers its number once the record is with the operating system.
@@ -200,7 +197,7 @@ impl FetchLog {
             number,
             host: request.url.host_str().into(),
             url: request.url.as_str().into(),
-            worker: self.worker(lease.worker),
+            worker: lease.client.name().into(),
             attempt: request.tries.attempts + 1,
             delay_ms: terms.delay.as_millis() as u64,
             shared_delay_ms: terms.shared_delay.map(|delay| delay.as_millis() as u64),
@@ -222,7 +219,7 @@ impl FetchLog {
             number,
             host: request.url.host_str().into(),
             url: request.url.as_str().into(),
-            worker: self.worker(lease.worker),
+            worker: lease.client.name().into(),
             attempt: request.tries.attempts + 1,
             verdict: "lost".into(),
             status: None,
@@ -236,16 +233,13 @@ impl FetchLog {
                 came.verdict = match verdict {
                     Verdict::Page(_) => "page".into(),
                     Verdict::Redirect(_) => "redirect".into(),
+                    Verdict::Robots(_) => "robots".into(),
                     Verdict::Failed(error) => error.code.as_str().into(),
                 };
                 (came.status, came.bytes, came.address) = (fetch.status, fetch.bytes, fetch.remote.map(|remote| remote.ip()));
             }
         }
         self.write(line(&Record::Outcome(came))).await
-    }
-
-    fn worker(&self, index: usize) -> Cow<'_, str> {
-        self.workers.get(index).map_or("", String::as_str).into()
     }
 
     async fn write(&self, text: Vec<u8>) -> Result<(), LogEnded> {
@@ -324,8 +318,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let (events, mut heard) = mpsc::channel(1);
-        let start =
-            || LogStart { crawl: "c", epoch: 3, started: Instant::now(), least_ms: 0, workers: vec![], deadline: Duration::from_secs(1) };
+        let start = || LogStart { crawl: "c", epoch: 3, started: Instant::now(), least_ms: 0, deadline: Duration::from_secs(1) };
         let (log, ended) = FetchLog::start(&path, start(), events.clone()).unwrap();
         log.write(b"{}\n".to_vec()).await.unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -334,7 +327,7 @@ mod tests {
         ended.await.unwrap();
         assert!(FetchLog::start(Path::new("/dev/full"), start(), events.clone()).is_err());
         let (lines, queue) = mpsc::channel(LINES);
-        let full = FetchLog { lines, clock: Clock::begin(0), workers: vec![], numbers: AtomicU64::new(0), deadline: Duration::ZERO };
+        let full = FetchLog { lines, clock: Clock::begin(0), numbers: AtomicU64::new(0), deadline: Duration::ZERO };
         let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let thread = std::thread::spawn(move || run(file, queue, &events));
         assert_eq!(full.write(b"x\n".to_vec()).await, Err(LogEnded));

@@ -130,7 +130,7 @@ impl ItemCounts {
 }
 
 /// Reasons counted by name: sites have a say in some of them (`unwanted type: …`), and none may fill the memory with inventions.
-const MAX_REASONS: usize = 500;
+pub(crate) const MAX_REASONS: usize = 500;
 
 /// Longest reason in bytes; a longer one is cut.
 const MAX_REASON: usize = 120;
@@ -138,12 +138,22 @@ const MAX_REASON: usize = 120;
 /// What is counted beyond [`MAX_REASONS`].
 const OTHER_REASONS: &str = "other";
 
+/// A reason as it is counted: cut where it is too long. Two that are the same then are one reason.
+pub(crate) fn counted(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(MAX_REASON)]
+}
+
+/// Whether something that ended for a reason is meant; none means any.
+pub(crate) fn is_meant(wanted: Option<&str>, reason: &str) -> bool {
+    wanted.is_none_or(|wanted| counted(wanted) == counted(reason))
+}
+
 /// Adds to a reason's count; a count of nothing leaves no entry behind.
 pub(crate) fn count(reasons: &mut BTreeMap<String, u64>, reason: &str, n: u64) {
     if n == 0 {
         return;
     }
-    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    let reason = counted(reason);
     if let Some(sum) = reasons.get_mut(reason) {
         *sum += n;
     } else {
@@ -154,7 +164,7 @@ pub(crate) fn count(reasons: &mut BTreeMap<String, u64>, reason: &str, n: u64) {
 
 /// Takes from a reason's count what [`count`] has added.
 pub(crate) fn uncount(reasons: &mut BTreeMap<String, u64>, reason: &str, n: u64) {
-    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    let reason = counted(reason);
     let mut left = n;
     // What came when there were too many reasons already was counted with the others.
     for counted in [reason, OTHER_REASONS] {

@@ -44,6 +44,9 @@ pub mod event;
 
 pub mod engine;
 
+pub mod control;
+pub mod inquiry;
+
 pub mod progress;
 pub mod report;
 
@@ -56,6 +59,8 @@ mod sources;
 pub mod state;
 
 pub mod app;
+
+pub mod commands;
 
 mod command;
 

@@ -29,6 +29,27 @@ impl NetPermits {
         permits
     }
 
+    /// Permits these too.
+    pub fn extend(&mut self, further: &[NetPermit]) {
+        for permit in further {
+            let of_host = self.hosts.entry(permit.host.clone()).or_default();
+            if !of_host.contains(permit) {
+                of_host.push(permit.clone());
+            }
+        }
+    }
+
+    /// Permits what a further seed needs. Answers the permit if it is new.
+    pub fn add_seed(&mut self, seed: &CrawlUrl) -> Option<NetPermit> {
+        let permit = NetPermit { host: seed.host_str().to_owned(), port: Some(seed.port()) };
+        let of_host = self.hosts.entry(permit.host.clone()).or_default();
+        if of_host.contains(&permit) {
+            return None;
+        }
+        of_host.push(permit.clone());
+        Some(permit)
+    }
+
     /// The permits that can matter for a URL: those of its host, and networks, which any name may lead to.
     pub fn of(&self, url: &CrawlUrl) -> Vec<NetPermit> {
         self.hosts.get(url.host_str()).into_iter().flatten().chain(&self.networks).cloned().collect()
@@ -48,5 +69,8 @@ mod tests {
         assert_eq!(permits.of(&url("http://a:9/")), [permit("a", Some(1)), permit("a", Some(2)), permit("10.0.0.0/8", None)]);
         assert_eq!(permits.of(&url("http://c/")), [permit("c", None), permit("10.0.0.0/8", None)]);
         assert_eq!(permits.of(&url("http://d/")), [permit("10.0.0.0/8", None)]);
+        let mut permits = permits;
+        assert_eq!((permits.add_seed(&url("http://d:3/")), permits.add_seed(&url("http://a:1/"))), (Some(permit("d", Some(3))), None));
+        assert_eq!(permits.of(&url("http://d/")), [permit("d", Some(3)), permit("10.0.0.0/8", None)]);
     }
 }

@@ -158,7 +158,7 @@ impl Report {
             let flags = "--trap-budget and --same-content say from when on, --keep-traps follows all";
             line("traps", format!("{traps} of the links refused looked like traps; {flags}"));
         }
-        for DeadLetter { url, reason } in self.dead.iter().take(SHOWN_DEAD) {
+        for DeadLetter { url, reason, .. } in self.dead.iter().take(SHOWN_DEAD) {
             line("", format!("{url}: {reason}"));
         }
         if self.dead.len() > SHOWN_DEAD {

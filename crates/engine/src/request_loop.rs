@@ -1,6 +1,6 @@
 //! The request loops: each takes a request with its lease, makes the one call, and tells the engine what came of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use model::error::code;
@@ -70,8 +70,8 @@ pub enum End {
 pub struct JobTemplate {
     /// How to fetch; its `allow_net` is empty and filled in from `permits`.
     pub fetch: FetchRules,
-    /// What may be reached beyond public addresses.
-    pub permits: NetPermits,
+    /// What may be reached beyond public addresses; seeds that are added later permit more.
+    pub permits: Arc<RwLock<NetPermits>>,
     /// The spider, for workers that lack it.
     pub spider: Option<Arc<SpiderFile>>,
     /// How long a worker may take.
@@ -135,13 +135,15 @@ async fn attempt(request: &Request, client: &WorkerClient, template: &JobTemplat
 }
 
 async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) -> Result<Outcome, RpcError> {
+    let allow_net = template.permits.read().expect("nobody panics while permits are changed").of(&request.url);
     let job = Job {
         url: request.url.clone(),
         key: request.key,
         parser: (*request.parser).clone(),
         spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
         cookie: request.cookie_header(),
-        fetch: FetchRules { allow_net: template.permits.of(&request.url), ..template.fetch.clone() },
+        validators: None,
+        fetch: FetchRules { allow_net, ..template.fetch.clone() },
     };
     client.rpc.process(deadline(template.deadline), job).await
 }

@@ -24,6 +24,21 @@ enum Place {
     Throwaway(TempDir),
 }
 
+/// A directory that someone wants to look at.
+#[derive(Debug)]
+pub enum TryOpen {
+    /// It is locked.
+    Opened(StateDir),
+    /// An engine has it.
+    Held {
+        /// That engine's process id.
+        holder: String,
+    },
+}
+
+/// Where state directories are unless the user says otherwise, each under its crawl's name.
+pub const STATES: &str = "gossamer-state";
+
 /// The folder of the frontier in a state directory.
 const FRONTIER: &str = "frontier";
 
@@ -75,13 +90,32 @@ impl StateDir {
             return Ok(StateDir { place: Place::Throwaway(tempfile::tempdir().context("cannot make a temporary state directory")?) });
         };
         fs::create_dir_all(path).with_context(|| format!("cannot make the state directory {}", path.display()))?;
-        let lock = lock(path)?;
+        let lock = match lock(path)? {
+            Locked::Ours(lock) => lock,
+            Locked::Held { holder } => bail!("the state directory {} is in use by the engine with process id {holder}", path.display()),
+        };
         Ok(StateDir { place: Place::Kept { path: path.to_owned(), _lock: lock } })
+    }
+
+    /// Locks a directory that holds a crawl, to look at it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn try_open(path: &Path) -> anyhow::Result<TryOpen> {
+        Ok(match lock(path)? {
+            Locked::Ours(lock) => TryOpen::Opened(StateDir { place: Place::Kept { path: path.to_owned(), _lock: lock } }),
+            Locked::Held { holder } => TryOpen::Held { holder },
+        })
     }
 
     /// Whether a directory holds a crawl that was begun.
     pub fn has_frontier(path: &Path) -> bool {
         path.join(FRONTIER).is_dir()
+    }
+
+    /// The folder of the frontier.
+    pub fn frontier(&self) -> PathBuf {
+        self.path().join(FRONTIER)
     }
 
     /// The file of the embedded itemsaver.
@@ -104,7 +138,7 @@ impl StateDir {
     /// # Errors
     /// When it cannot be used, belongs to another crawl, or holds requests for parsers that are gone.
     pub fn open_frontier(&self, wanted: &CrawlToOpen<'_>, is_parser: &dyn Fn(&str) -> bool) -> anyhow::Result<OpenedFrontier> {
-        let path = self.path().join(FRONTIER);
+        let path = self.frontier();
         discard_leftover(&path)?;
         let mut new = CrawlRecord::new(wanted.crawl.clone(), RunId(rand::random()), wanted.spider.cloned());
         if wanted.fresh {
@@ -143,7 +177,8 @@ impl StateDir {
         Ok(OpenedFrontier { frontier, record, beginning, written_before })
     }
 
-    fn path(&self) -> &Path {
+    /// The directory.
+    pub fn path(&self) -> &Path {
         match &self.place {
             Place::Kept { path, .. } => path,
             Place::Throwaway(folder) => folder.path(),
@@ -174,8 +209,14 @@ fn leftover(path: &Path) -> PathBuf {
     path.with_extension("discarded")
 }
 
+/// Whether a directory could be locked.
+enum Locked {
+    Ours(File),
+    Held { holder: String },
+}
+
 /// Locks a directory by a file in it, which holds the process that has it. The system lets go of it when the process ends, however it does.
-fn lock(path: &Path) -> anyhow::Result<File> {
+fn lock(path: &Path) -> anyhow::Result<Locked> {
     let name = path.join("lock");
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name);
     let mut file = open.with_context(|| format!("cannot write to the state directory {}", path.display()))?;
@@ -183,13 +224,13 @@ fn lock(path: &Path) -> anyhow::Result<File> {
         Ok(()) => {
             file.set_len(0)?;
             writeln!(file, "{}", std::process::id())?;
-            Ok(file)
+            Ok(Locked::Ours(file))
         }
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             file.rewind()?;
             file.read_to_string(&mut holder)?;
-            bail!("the state directory {} is in use by the engine with process id {}", path.display(), holder.trim())
+            Ok(Locked::Held { holder: holder.trim().to_owned() })
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", name.display())),
     }

@@ -1,7 +1,7 @@
 //! The command line of the binary: a mistake starts nothing, exits 2, and is told with what would be right.
 
 use std::fs;
-use std::io::{BufReader, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,6 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::audit::{AuditOptions, Findings, audit};
 use itemsaver::{ItemSaver, StoreSpec};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
@@ -67,12 +66,11 @@ fn assert_refused(output: &Output, fragments: &[&str]) {
     }
 }
 
-/// What an audit of a crawl's fetch log finds, with no demand of its own and with that of a pause of a second.
-fn audits(desk: &Desk) -> [Findings; 2] {
-    [None, Some(Duration::from_secs(1))].map(|delay| {
-        let log = fs::File::open(desk.path("log.jsonl")).expect("the crawl has left a log");
-        audit(BufReader::new(log), AuditOptions { delay, ..AuditOptions::default() }).expect("it is a fetch log")
-    })
+/// Exit code and last line of an audit.
+fn audit(desk: &Desk, args: &[&str]) -> (i32, String) {
+    let output = desk.run(&[&["audit", "log.jsonl"], args].concat());
+    let said = String::from_utf8(output.stdout).expect("what is said is UTF-8");
+    (output.status.code().expect("it has ended"), said.lines().last().unwrap_or_default().to_owned())
 }
 
 #[test]
@@ -83,14 +81,18 @@ fn the_fetch_log_proves_that_a_clock_was_kept_and_that_none_was() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     };
     crawl(&["--delay", "20ms", "--max-pages", "5"]);
-    let [kept, demanded] = audits(&desk);
-    assert_eq!((kept.requests, kept.clocks, kept.starts, kept.open, kept.breached), (5, 1, 1, 0, 0), "{}", kept.screen());
-    assert_eq!(demanded.breached, 4, "{}", demanded.screen());
+    let told = |requests, starts, end: &str| {
+        format!("{requests} requests under 1 clocks in {starts} starts, 0 without an end, 0 lines cut short: {end}")
+    };
+    assert_eq!(audit(&desk, &[]), (0, told(5, 1, "no limit was broken")));
+    assert_eq!(audit(&desk, &["--delay", "1s"]), (1, told(5, 1, "4 breaches")));
     // The log of a second crawl follows on that of the first.
     crawl(&["--delay", "0s", "--max-pages", "50"]);
-    let [own, demanded] = audits(&desk);
-    assert_eq!((own.requests, own.starts, own.breached), (55, 2, 0), "{}", own.screen());
-    assert!(demanded.breached >= 53, "{}", demanded.screen());
+    assert_eq!(audit(&desk, &[]), (0, told(55, 2, "no limit was broken")));
+    assert_eq!(audit(&desk, &["--delay", "1s"]).0, 1);
+    let output = desk.run(&["audit", "none.jsonl", "--delay", "1s"]);
+    assert_refused(&output, &["cannot open the fetch log none.jsonl"]);
+    assert_refused(&desk.run(&["audit", "log.jsonl", "--delay", "1"]), &["--delay \"1\": expected a time"]);
 }
 
 #[test]

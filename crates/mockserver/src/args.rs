@@ -46,6 +46,13 @@ struct Args {
     /// File to serve as /robots.txt, read once at start [default: that path answers 404]
     #[arg(long, value_name = "FILE", help_heading = "How")]
     robots: Option<PathBuf>,
+    /// Serve another /robots.txt to each host, derived from the last byte N of its address: Crawl-delay (N mod 20 + 1) * 0.1 s, and paths of
+    /// its own; none where N ends in 8, a redirect where it ends in 9. /truth says what each host asks
+    #[arg(long, conflicts_with = "robots", help_heading = "How")]
+    robots_by_host: bool,
+    /// Listen on so many addresses, 127.0.0.1 to 127.0.0.N, all on --port, 1 to 254: one site under many hosts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..255), conflicts_with = "listen", help_heading = "Where")]
+    hosts: u8,
 
     /// Append every arrival to this file, a JSON line each, written before it is answered
     #[arg(long, value_name = "FILE", help_heading = "Record")]
@@ -58,7 +65,8 @@ struct Args {
 /// What the program starts.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Start {
-    pub(crate) address: SocketAddr,
+    /// Where to listen, at least one.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) config: SiteConfig,
     pub(crate) arrival_log: Option<PathBuf>,
 }
@@ -72,9 +80,14 @@ pub(crate) fn start(words: impl IntoIterator<Item = OsString>) -> anyhow::Result
         None => None,
     };
     let address = address(args.port, args.listen.as_deref())?;
-    let config = SiteConfig { seed: args.seed, latency: args.latency, robots, recorded_arrivals: args.record_arrivals, ..site };
+    let robots_by_host = args.robots_by_host;
+    let config =
+        SiteConfig { seed: args.seed, latency: args.latency, robots, robots_by_host, recorded_arrivals: args.record_arrivals, ..site };
     let config = if args.practice { config } else { SiteConfig { cities: args.cities, pages: args.pages, cars: args.cars, ..config } };
-    Ok(Start { address, config, arrival_log: args.log_arrivals })
+    let hosts = 1..=args.hosts;
+    let addresses =
+        if args.hosts == 1 { vec![address] } else { hosts.map(|host| (Ipv4Addr::new(127, 0, 0, host), address.port()).into()).collect() };
+    Ok(Start { addresses, config, arrival_log: args.log_arrivals })
 }
 
 /// Flags may be spelt with underscores, as the course's are: `--log_arrivals` is `--log-arrivals`. Values stay as they are.
@@ -132,13 +145,21 @@ mod tests {
         for words in [&[][..], &["--port", "0"], &["--listen", "0.0.0.0"], &["--listen", "::1", "--port=0"]] {
             assert_eq!(started(words).unwrap_err(), "must specify a port", "{words:?}");
         }
-        let address = |words: &[&str]| started(words).unwrap().address.to_string();
+        let address = |words: &[&str]| started(words).unwrap().addresses[0].to_string();
         assert_eq!(address(&["--port", "8080"]), "127.0.0.1:8080");
         assert_eq!(address(&["--listen", "127.0.0.1:0"]), "127.0.0.1:0");
         assert_eq!(address(&["--listen", ":9000"]), "127.0.0.1:9000");
         assert_eq!(address(&["--listen", "::1", "--port", "9000"]), "[::1]:9000");
         assert!(started(&["--listen", ":1", "--port", "2"]).unwrap_err().contains("leave out --port"));
         assert!(started(&["--listen", "here"]).unwrap_err().contains("is no address"));
+    }
+
+    #[test]
+    fn a_site_of_many_hosts_listens_on_each() {
+        let addresses: Vec<String> = started(&["--port=81", "--hosts=3"]).unwrap().addresses.iter().map(SocketAddr::to_string).collect();
+        assert_eq!(addresses, ["127.0.0.1:81", "127.0.0.2:81", "127.0.0.3:81"]);
+        assert!(started(&["--listen=127.0.0.1:0", "--hosts=3"]).is_err());
+        assert!(started(&["--port=81", "--hosts=255"]).is_err());
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub struct SiteConfig {
     pub latency: Duration,
     /// The text of `/robots.txt`; `None`: that path answers 404.
     pub robots: Option<String>,
+    /// Whether `/robots.txt` is another for each host instead, derived from its address: a delay of 0.1 to 2 s and paths of its own. The host
+    /// number N is the last byte of the address in the `Host` header (1 for other names); where N ends in 8 there is no file, where it ends
+    /// in 9 it is elsewhere. [`Truth::robots`](crate::Truth::robots) says what each host asks.
+    pub robots_by_host: bool,
     /// How many arrivals are kept in memory for [`Site::arrivals`](crate::Site::arrivals); later ones are only counted.
     /// About 200 bytes each; 0 keeps none.
     pub recorded_arrivals: usize,
@@ -56,7 +60,16 @@ impl SiteConfig {
     /// The course's site: 470 cities without a last page, and 200 car models.
     #[must_use]
     pub fn endless() -> Self {
-        Self { cities: 470, pages: None, cars: 200, seed: 1, latency: Duration::ZERO, robots: None, recorded_arrivals: 1_000_000 }
+        Self {
+            cities: 470,
+            pages: None,
+            cars: 200,
+            seed: 1,
+            latency: Duration::ZERO,
+            robots: None,
+            robots_by_host: false,
+            recorded_arrivals: 1_000_000,
+        }
     }
 
     /// The finite site that `engine` crawls when it is given nothing: 1,009 people pages (960 people) and about 220 car

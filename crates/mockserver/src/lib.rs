@@ -19,7 +19,8 @@
 //! | `/mock/newcar.xcar.com.cn/`, `…/car/0-0-0-0-0-0-0-0-0-0-0-N/` | seed: the car list, 20 models a page |
 //! | `/mock/newcar.xcar.com.cn/MODEL/` | one model, links to its cars |
 //! | `/mock/newcar.xcar.com.cn/mNUMBER/` | one car: item type `xcar`, 10 fields ([`Car`]) |
-//! | `/robots.txt` | [`SiteConfig::robots`], 404 without |
+//! | `/robots.txt` | [`SiteConfig::robots`], 404 without; or a file for each host, see [`SiteConfig::robots_by_host`] |
+//! | `/sitemap.xml`, `/sitemap-people.xml.gz`, `/sitemap-cars.txt` | an index, and all pages of the truth in a gzip and a text file |
 //! | `/misbehave/…` | see [`misbehave`] |
 //! | `/truth` | [`Truth`] as JSON, its base taken from the `Host` header |
 //! | `/arrivals`, `POST /arrivals/reset` (or `DELETE /arrivals`) | every request so far as JSON lines ([`Arrival`]); forget them |
@@ -36,11 +37,13 @@ mod car_pages;
 mod cars;
 mod city;
 mod config;
+mod host_robots;
 mod markup;
 mod people;
 mod people_pages;
 mod person;
 mod seed;
+mod sitemaps;
 mod truth;
 
 mod arrivals;
@@ -61,6 +64,7 @@ pub use address::{CAR_LIST, CITY_LIST};
 pub use arrivals::{Arrival, Arrivals};
 pub use car::Car;
 pub use config::{ConfigError, SiteConfig};
+pub use host_robots::HostRules;
 pub use person::Profile;
 pub use server::run;
 pub use site::Site;

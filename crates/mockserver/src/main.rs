@@ -10,6 +10,8 @@ use anyhow::Context as _;
 use mockserver::Site;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Start;
@@ -41,18 +43,23 @@ async fn main() -> ExitCode {
 
 #[allow(clippy::print_stderr, reason = "a program speaks to the person who started it")]
 async fn serve(start: anyhow::Result<Start>) -> anyhow::Result<()> {
-    let Start { address, config, arrival_log } = start?;
+    let Start { addresses, config, arrival_log } = start?;
     let site = Arc::new(Site::new(config)?);
     if let Some(path) = arrival_log {
         let file = OpenOptions::new().append(true).create(true).open(&path);
         site.log_arrivals_to(file.with_context(|| format!("cannot open {}", path.display()))?);
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot bind {address}"))?;
-    eprintln!("Listening on {}", listener.local_addr()?);
-    mockserver::run(listener, site, async {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    })
-    .await?;
+    let (stop, stopped) = watch::channel(());
+    let mut serving = JoinSet::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot bind {address}"))?;
+        eprintln!("Listening on {}", listener.local_addr()?);
+        let mut stopped = stopped.clone();
+        serving.spawn(mockserver::run(listener, Arc::clone(&site), async move { stopped.changed().await }));
+    }
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    drop(stop);
+    serving.join_all().await.into_iter().collect::<Result<(), _>>()?;
     Ok(())
 }

@@ -72,6 +72,11 @@ impl Reply {
         self
     }
 
+    pub(crate) fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// The status line and headers, with the true length of the body. Statuses that have no body have no length either.
     pub(crate) fn head(&self, keep_alive: bool) -> Vec<u8> {
         let length = (!self.has_no_body()).then_some(self.body.len() as u64);
@@ -135,6 +140,7 @@ fn reason(status: u16) -> &'static str {
         302 => "Found",
         304 => "Not Modified",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",

@@ -13,6 +13,8 @@ pub(crate) struct Request {
     pub(crate) host: String,
     /// The `Cookie` headers, joined.
     pub(crate) cookies: String,
+    /// All headers that are text, names in lower case.
+    headers: Vec<(String, String)>,
     /// Whether the client may send another request on this connection.
     pub(crate) keep_alive: bool,
     /// Bytes of body that follow.
@@ -48,11 +50,13 @@ impl Request {
             target: origin_form(target).to_owned(),
             host: String::new(),
             cookies: String::new(),
+            headers: Vec::new(),
             keep_alive: version == 1,
             body_length: 0,
         };
         for header in parsed.headers.iter() {
             let Ok(value) = std::str::from_utf8(header.value) else { continue };
+            request.headers.push((header.name.to_ascii_lowercase(), value.to_owned()));
             if header.name.eq_ignore_ascii_case("host") {
                 request.host = value.to_owned();
             } else if header.name.eq_ignore_ascii_case("connection") {
@@ -87,6 +91,11 @@ impl Request {
 
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The first header of that name, which is in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of a query parameter, as sent; the first if it is repeated.

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use crate::address::{CAR_IMAGES, CAR_LIST, CAR_LIST_PAGE, CITY_LIST, PROFILE_PHOTOS, PROFILES};
+use crate::host_robots::{HostRobots, MOVED};
 use crate::markup::document;
 use crate::people::parse_id;
 use crate::reply::{Answer, Reply, TEXT};
 use crate::request::Request;
 use crate::site::Site;
-use crate::{car_pages, misbehave, people_pages};
+use crate::{car_pages, misbehave, people_pages, sitemaps};
 
 /// A PNG of one white pixel: every picture of the site.
 pub(crate) const PIXEL: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00\x3a\x7e\x9bU\x00\x00\x00\x0aIDATx\x9cc\xf8\x0f\x00\x01\x01\x01\x00\xb18\xf6\x14\x00\x00\x00\x00IEND\xaeB\x60\x82";
@@ -43,6 +44,12 @@ fn page(site: &Site, request: &Request, path: &str) -> Reply {
         Reply::new(200, "image/png", Bytes::from_static(PIXEL))
     } else if path == "/" {
         Reply::html(index(request))
+    } else if path == "/robots.txt" && site.config().robots_by_host {
+        HostRobots::of(&request.host).reply(&request.base())
+    } else if path == MOVED && site.config().robots_by_host {
+        Reply::new(200, TEXT, HostRobots::of(&request.host).text(&request.base()))
+    } else if let Some(reply) = sitemaps::answer(site, request, path) {
+        reply
     } else if path == "/robots.txt" {
         site.config().robots.as_ref().map_or_else(Reply::not_found, |robots| Reply::new(200, TEXT, robots.clone()))
     } else {

@@ -64,7 +64,7 @@ impl Site {
     /// (`http://127.0.0.1:8080`). An endless site has a truth about its cars only. Takes about a microsecond an item.
     #[must_use]
     pub fn truth(&self, base: &str) -> Truth {
-        truth::truth(base, &self.people, &self.cars)
+        truth::truth(base, &self.people, &self.cars, self.config.robots_by_host)
     }
 
     /// The requests so far, but for those that steer the site.

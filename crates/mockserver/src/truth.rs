@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::address;
 use crate::car::Car;
 use crate::cars::{Cars, car_id};
+use crate::host_robots::{HostRobots, HostRules};
 use crate::people::People;
 use crate::person::Profile;
 
@@ -17,6 +18,9 @@ pub struct Truth {
     pub people: Option<Section>,
     /// What the car list leads to. No page of the one section links to the other.
     pub cars: Section,
+    /// What the robots.txt of this base's host asks; `None` unless the site has one for each host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robots: Option<HostRules>,
 }
 
 /// What one seed leads to.
@@ -78,9 +82,15 @@ impl Truth {
     }
 }
 
-pub(crate) fn truth(base: &str, people: &People, cars: &Cars) -> Truth {
+pub(crate) fn truth(base: &str, people: &People, cars: &Cars, robots_by_host: bool) -> Truth {
     let base = base.trim_end_matches('/');
-    Truth { base: base.to_owned(), people: people.is_finite().then(|| people_section(base, people)), cars: car_section(base, cars) }
+    let people = people.is_finite().then(|| people_section(base, people));
+    let mut truth = Truth { base: base.to_owned(), people, cars: car_section(base, cars), robots: None };
+    if robots_by_host {
+        let host = base.split_once("://").map_or(base, |(_, host)| host);
+        truth.robots = Some(HostRobots::of(host).rules(base, truth.sections()));
+    }
+    truth
 }
 
 fn people_section(base: &str, people: &People) -> Section {

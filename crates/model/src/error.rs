@@ -55,6 +55,8 @@ pub mod code {
     pub const STALE_EPOCH: &str = "stale epoch";
     /// A peer whose protocol version is not this one's.
     pub const WRONG_VERSION: &str = "wrong protocol version";
+    /// The page is as it was when its validators were noted: there is no body, and nothing to parse.
+    pub const NOT_MODIFIED: &str = "not modified";
     /// A verdict this version does not know.
     pub const UNKNOWN_VERDICT: &str = "unknown verdict";
 }

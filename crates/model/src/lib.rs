@@ -4,7 +4,7 @@
 //! is a change of the protocol (see [`hello::PROTOCOL`]).
 //!
 //! Reading order: what is fetched ([`url`], [`host`], [`key`], [`parser`]), what a worker is asked and answers ([`job`], [`outcome`],
-//! [`error`]), what is kept ([`item`], [`schema`], [`save`]), how processes meet ([`hello`], [`crawl`]), and the course's two item
+//! [`error`], [`robots_answer`]), what is kept ([`item`], [`schema`], [`save`]), how processes meet ([`hello`], [`crawl`]), and the course's two item
 //! types ([`profile`], [`car`]).
 
 pub mod url;
@@ -18,6 +18,8 @@ pub mod parser;
 pub mod job;
 
 pub mod outcome;
+
+pub mod robots_answer;
 
 pub mod error;
 
@@ -38,8 +40,10 @@ pub use crate::crawl::{CrawlName, RunId};
 pub use crate::error::{RetryClass, WireError};
 pub use crate::host::{HostName, Origin};
 pub use crate::item::{Item, ItemId, ItemType, PayloadJson, Source};
-pub use crate::job::Job;
+pub use crate::job::{Job, Secret};
 pub use crate::key::DedupKey;
 pub use crate::outcome::{Link, Outcome, Page, Redirect, Verdict};
 pub use crate::parser::{Args, ParserRef, SpiderHash};
+pub use crate::robots_answer::RobotsAnswer;
 pub use crate::url::{CrawlUrl, UrlError};
+pub use robots::RobotsRules;

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use robots::RobotsRules;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{RetryClass, WireError, code};
 use crate::item::Item;
+use crate::job::Validators;
 use crate::key::DedupKey;
 use crate::parser::ParserRef;
 use crate::url::CrawlUrl;
@@ -17,7 +19,8 @@ pub const MAX_LINKS: usize = 50_000;
 /// What a link or an item takes on the wire beyond its texts: field names, lengths, the key.
 pub const WIRE_OVERHEAD: usize = 64;
 
-/// Most bytes of a page's links together: URLs, parser names and arguments, and [`WIRE_OVERHEAD`] for each.
+/// Most bytes of a page's links together: URLs, parser names and arguments, and [`WIRE_OVERHEAD`] for each. A sitemap, which has no items, may
+/// use their [`MAX_ITEM_BYTES`] too.
 pub const MAX_LINK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Most bytes of a page's items together: payloads, URLs, types, ids, and [`WIRE_OVERHEAD`] for each.
@@ -59,6 +62,13 @@ pub struct FetchFacts {
     /// The `Set-Cookie` headers, as they came; at most 50 of at most 4 KiB.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set_cookie: Vec<String>,
+    /// The proxy the fetch went through, scheme, host and port. `remote` is then the proxy's address: where it connected to, nobody here
+    /// could check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// What names this version of the page, for a later [`Job::validators`](crate::Job::validators); each at most 1 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validators: Option<Validators>,
 }
 
 /// What became of a request.
@@ -72,6 +82,8 @@ pub enum Verdict {
     Page(Page),
     /// The server named another URL; it was not followed.
     Redirect(Redirect),
+    /// A robots.txt was fetched and parsed: the answer to a job whose parser is [`ROBOTS_PARSER`](crate::parser::ROBOTS_PARSER).
+    Robots(RobotsRules),
     /// No page, for the reason and with the retry class given.
     Failed(WireError),
 }
@@ -88,6 +100,27 @@ pub struct Page {
     /// What was found and not sent, because of a limit or because it cannot be crawled.
     #[serde(default, skip_serializing_if = "Cut::is_nothing")]
     pub cut: Cut,
+    /// What the page wishes of crawlers, honoured or not.
+    #[serde(default, skip_serializing_if = "Wishes::is_none")]
+    pub wishes: Wishes,
+}
+
+/// What a page says to crawlers in `X-Robots-Tag` headers and `meta` elements, as far as it is meant for this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wishes {
+    /// `nofollow` or `none`: its links are not to be followed.
+    #[serde(default)]
+    pub nofollow: bool,
+    /// `noindex` or `none`: its content is not to be shown by others.
+    #[serde(default)]
+    pub noindex: bool,
+}
+
+impl Wishes {
+    /// Whether it wishes nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Wishes::default()
+    }
 }
 
 /// What a worker left out of a page, counted so that it can be said.
@@ -108,6 +141,12 @@ pub struct Cut {
     /// Links that are no URL.
     #[serde(default)]
     pub malformed: u64,
+    /// Links not followed because the page, or they themselves, say `nofollow`. They are in none of the other counts.
+    #[serde(default)]
+    pub nofollow: u64,
+    /// Items not kept because the page says `noindex`.
+    #[serde(default)]
+    pub noindex: u64,
 }
 
 impl Cut {
@@ -126,6 +165,17 @@ pub struct Link {
     pub key: DedupKey,
     /// Reads the page behind it.
     pub parser: ParserRef,
+    /// How much sooner than others it is wanted, to be added to the priority of the request it was found by: -5 to 5, from a sitemap's
+    /// `priority`. Links of pages have 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i32,
+    /// When the page was changed last, as a sitemap says: milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_ms: Option<u64>,
+}
+
+fn is_zero(priority: &i32) -> bool {
+    *priority == 0
 }
 
 /// The target of a redirect.
@@ -145,6 +195,8 @@ struct WireVerdict {
     #[serde(default)]
     redirect: Option<Redirect>,
     #[serde(default)]
+    robots: Option<RobotsRules>,
+    #[serde(default)]
     failed: Option<WireError>,
 }
 
@@ -154,6 +206,7 @@ impl Serialize for Verdict {
         match self {
             Verdict::Page(page) => wire.serialize_field("page", page)?,
             Verdict::Redirect(redirect) => wire.serialize_field("redirect", redirect)?,
+            Verdict::Robots(rules) => wire.serialize_field("robots", rules)?,
             Verdict::Failed(error) => wire.serialize_field("failed", error)?,
         }
         wire.end()
@@ -165,8 +218,9 @@ impl From<WireVerdict> for Verdict {
         match wire {
             WireVerdict { page: Some(page), .. } => Verdict::Page(page),
             WireVerdict { redirect: Some(redirect), .. } => Verdict::Redirect(redirect),
+            WireVerdict { robots: Some(rules), .. } => Verdict::Robots(rules),
             WireVerdict { failed: Some(error), .. } => Verdict::Failed(error),
-            WireVerdict { page: None, redirect: None, failed: None } => Verdict::Failed(WireError::new(
+            WireVerdict { page: None, redirect: None, robots: None, failed: None } => Verdict::Failed(WireError::new(
                 code::UNKNOWN_VERDICT,
                 RetryClass::Dead,
                 "the worker answered in a way this engine does not know; run the same version of both",

@@ -11,8 +11,16 @@ pub const PAGE_PARSER: &str = "page";
 /// Name of the built-in parser that finds nothing: the page is fetched and that is all.
 pub const NIL_PARSER: &str = "NilParser";
 
+/// Name of the built-in parser that reads sitemaps. Its argument `parser` names the parser of the pages found.
+pub const SITEMAP_PARSER: &str = "sitemap";
+
 /// The parsers that every worker has.
-pub const BUILT_IN_PARSERS: [&str; 2] = [PAGE_PARSER, NIL_PARSER];
+pub const BUILT_IN_PARSERS: [&str; 3] = [PAGE_PARSER, NIL_PARSER, SITEMAP_PARSER];
+
+/// What a job names instead of a parser to ask for an origin's robots rules: the URL is that of a robots.txt, or where one redirects to, and
+/// the outcome [`Verdict::Robots`](crate::Verdict::Robots). No spider can have a parser of this name. A worker of an earlier version does not
+/// know it and says so.
+pub const ROBOTS_PARSER: &str = "robots.txt";
 
 /// Arguments of a parser by name, such as the `name` a link's text gave to the page behind it.
 pub type Args = BTreeMap<String, String>;

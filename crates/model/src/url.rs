@@ -131,6 +131,14 @@ impl CrawlUrl {
         &self.0[self.authority().end..]
     }
 
+    /// The extension of the path's last segment, as written: `PDF` of `/a/b.PDF?x=1`. At most 16 letters and digits; what is more or else is none.
+    pub fn extension(&self) -> Option<&str> {
+        let path = self.path_and_query().split('?').next()?;
+        let (stem, extension) = path[path.rfind('/')? + 1..].rsplit_once('.')?;
+        let is_one = (1..=16).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
+        (is_one && !stem.is_empty()).then_some(extension)
+    }
+
     fn authority(&self) -> std::ops::Range<usize> {
         let start = if self.is_https() { 8 } else { 7 };
         let end = self.0[start..].find('/').map_or(self.0.len(), |at| start + at);
@@ -236,6 +244,22 @@ mod tests {
         assert_eq!((url.host_str(), url.port()), ("[::1]", 80));
         let url = CrawlUrl::parse("http://[::1]:81/").unwrap();
         assert_eq!((url.host_str(), url.port()), ("[::1]", 81));
+    }
+
+    #[test]
+    fn the_extension_is_that_of_the_last_segment_of_the_path() {
+        for (path, expected) in [
+            ("/a/b.PDF?x=1", Some("PDF")),
+            ("/a.tar.gz", Some("gz")),
+            ("/a.b/c", None),
+            ("/.htaccess", None),
+            ("/a.", None),
+            ("/a.x-y", None),
+            ("/?a=b.pdf", None),
+            ("/version-1.12345678901234567", None),
+        ] {
+            assert_eq!(CrawlUrl::parse(&format!("http://h{path}")).unwrap().extension(), expected, "{path}");
+        }
     }
 
     proptest! {

@@ -146,15 +146,8 @@ fn peer(address: SocketAddr) -> PeerAddress {
 
 fn job(parser: &str) -> Job {
     let url = CrawlUrl::parse("http://h/").unwrap();
-    let fetch = FetchRules {
-        user_agent: "test".to_owned(),
-        headers: Vec::new(),
-        connect_timeout_ms: 1_000,
-        fetch_timeout_ms: 1_000,
-        max_body_bytes: 1_000,
-        allow_net: Vec::new(),
-    };
-    Job { key: url.dedup_key(), url, parser: ParserRef::named(parser), spider: None, cookie: None, fetch }
+    let fetch = FetchRules::plain("test");
+    Job { key: url.dedup_key(), url, parser: ParserRef::named(parser), spider: None, cookie: None, validators: None, fetch }
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -2,6 +2,7 @@
 
 use model::CrawlUrl;
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use crate::pattern::regexes;
 use crate::reader::{Entry, Findings};
@@ -20,7 +21,7 @@ pub struct Scope {
 }
 
 /// A host, or all hosts below a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPattern {
     host: String,
     below: bool,

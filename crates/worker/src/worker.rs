@@ -1,19 +1,22 @@
 //! From a job to its outcome.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use encoding_rs::UTF_8;
 use futures::FutureExt;
 use model::error::RetryClass;
 use model::outcome::FetchFacts;
-use model::parser::SpiderFile;
-use model::{Job, Outcome, Page, Verdict, WireError};
+use model::parser::{ROBOTS_PARSER, SpiderFile};
+use model::{Job, Outcome, Page, RobotsRules, Verdict, WireError};
+use robots::product_token;
 use rpcsupport::WorkerHandler;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::Config;
 use crate::decode::decode;
-use crate::fetch::{Ended, Fetched, Fetcher};
+use crate::fetch::{Ended, Fetched, Fetcher, Wanted};
 use crate::parse::{Allowance, FetchedPage, Parse, ParseError, Registry, SpiderParser};
 use crate::pool::Pool;
 use crate::spiders::{Spiders, compile};
@@ -80,7 +83,7 @@ impl Worker {
         let url = job.url.clone();
         // Parsers' panics are caught where they run; this is for what this crate or a library under it got wrong.
         let verdict = match AssertUnwindSafe(self.work(job, &mut fetch)).catch_unwind().await {
-            Ok(Ok(page)) => Verdict::Page(page),
+            Ok(Ok(verdict)) => verdict,
             Ok(Err(Ended::Redirect(redirect))) => Verdict::Redirect(redirect),
             Ok(Err(Ended::Failed(error))) => Verdict::Failed(error),
             Err(_) => {
@@ -91,13 +94,16 @@ impl Worker {
         Outcome { verdict, fetch }
     }
 
-    async fn work(&self, job: Job, facts: &mut FetchFacts) -> Result<Page, Ended> {
+    async fn work(&self, job: Job, facts: &mut FetchFacts) -> Result<Verdict, Ended> {
+        if job.parser.name == ROBOTS_PARSER {
+            return self.robots(&job, facts).await.map(Verdict::Robots);
+        }
         // Before the fetch, so that a job this worker cannot finish costs the site nothing.
         let parser = self.parser(&job).map_err(Ended::Failed)?;
         if let Some(ticks) = &self.inner.ticks {
             ticks.tick().await;
         }
-        let fetched = self.inner.fetcher.fetch(&job, |media_type| parser.reads(media_type), facts).await;
+        let fetched = self.inner.fetcher.fetch(&job, Wanted::Page(parser.as_ref()), facts).await;
         tracing::debug!(url = %job.url, status = facts.status, bytes = facts.bytes, millis = facts.millis, "fetched");
         let fetched = fetched?;
         facts.content = Some(xxh3_64(&fetched.body));
@@ -108,10 +114,22 @@ impl Worker {
             parse(&job, &fetched, parser.as_ref(), Allowance::begin(abandoned))
         };
         let parsed = self.inner.pool.run(work).await;
-        parsed.and_then(|parsed| parsed).map_err(|error| {
+        parsed.and_then(|parsed| parsed).map(Verdict::Page).map_err(|error| {
             tracing::debug!(%url, %error, "not parsed");
             Ended::Failed(error.into())
         })
+    }
+
+    /// Fetches and reads a robots.txt.
+    async fn robots(&self, job: &Job, facts: &mut FetchFacts) -> Result<RobotsRules, Ended> {
+        if let Some(ticks) = &self.inner.ticks {
+            ticks.tick().await;
+        }
+        let fetched = self.inner.fetcher.fetch(job, Wanted::Robots, facts).await;
+        tracing::debug!(url = %job.url, status = facts.status, bytes = facts.bytes, millis = facts.millis, "fetched");
+        let body = fetched?.body;
+        let token = product_token(&job.fetch.user_agent).to_owned();
+        self.inner.pool.run(move |_| RobotsRules::parse(&body, &token)).await.map_err(|error| Ended::Failed(error.into()))
     }
 
     /// The spider's parser of that name, else one that the worker brings along.
@@ -128,14 +146,20 @@ impl Worker {
 }
 
 fn parse(job: &Job, fetched: &Fetched, parser: &dyn Parse, allowance: Allowance) -> Result<Page, ParseError> {
-    let (text, encoding) = decode(&fetched.body, Some(&fetched.content_type), job.url.host_str());
+    let (text, encoding) = if parser.reads_text() {
+        decode(&fetched.body, Some(&fetched.content_type), job.url.host_str())
+    } else {
+        (Cow::Borrowed(""), UTF_8)
+    };
     tracing::trace!(url = %job.url, encoding = encoding.name(), "decoded");
     let page = FetchedPage::new(&job.url, fetched.status, &fetched.headers, &fetched.body, &text)
         .with_key(job.key)
         .with_encoding(encoding)
+        .with_honour(job.fetch.honour)
         .with_allowance(allowance);
-    let parsed = parser.parse(&page, &job.parser.args)?;
+    let mut parsed = parser.parse(&page, &job.parser.args)?;
     page.check_base()?;
+    parsed.heed(page.wishes(product_token(&job.fetch.user_agent))?, job.fetch.honour);
     Ok(parsed.into_page())
 }
 

@@ -1,18 +1,14 @@
 //! Judges a run: whatever happened, its crawl must be that of a run in which nothing did.
 
-use std::path::Path;
 use std::time::Duration;
 
 use mockserver::Arrival;
 
 use super::run::Played;
 use super::schedule::Plan;
+use crate::ask::assert_sound;
 use crate::exact::{assert_complete, assert_fetched, assert_stored};
-use crate::program::Program;
 use crate::store;
-
-/// Whether the engine checks its state directories.
-const CHECK: bool = false;
 
 /// Compares everything, and returns how many requests were repetitions.
 ///
@@ -36,7 +32,7 @@ pub fn judge(plan: &Plan, played: &Played) -> u64 {
         let arrivals: Vec<Arrival> = played.site.arrivals().into_iter().filter(|arrival| !stale(arrival)).collect();
         assert_apart(&arrivals, delay, played.latency);
     }
-    assert_checked(&played.state);
+    assert_sound(&played.state);
     repeated
 }
 
@@ -58,12 +54,4 @@ fn was_left(arrival: &Arrival, latency: Duration) -> bool {
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).expect("a delay is short")
-}
-
-/// The state directory is sound.
-fn assert_checked(state: &Path) {
-    if CHECK {
-        let exit = Program::new("engine").arg("check").arg("--state").arg(state).run();
-        assert_eq!(exit.code, Some(0), "{}{}", exit.stdout, exit.stderr);
-    }
 }

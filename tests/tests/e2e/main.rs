@@ -8,6 +8,9 @@ mod exactness;
 /// Processes are killed, frozen, drained and late: nothing is lost, and nothing is stored twice.
 mod failures;
 
+/// Fleets of mixed versions.
+mod mixed_versions;
+
 /// A page takes every process with it that parses it: it ends as a dead letter, and all others are fetched.
 mod aborts;
 
@@ -22,6 +25,12 @@ mod interrupt;
 
 /// Crawls that are cut short and go on: killed engines, budgets, changed scope and spiders.
 mod resume;
+
+/// A crawl is asked while it runs and afterwards.
+mod inquiry;
+
+/// A running crawl is told what to do.
+mod control;
 
 /// Disks that are full: it is said, and nothing is lost.
 mod disk_full;

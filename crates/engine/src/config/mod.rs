@@ -31,7 +31,7 @@ use crate::request::Request;
 use crate::retry::RetryPolicy;
 use crate::scheduler::HostRules;
 use crate::scope::{Scope, Site, UrlRules};
-use crate::state::StateDir;
+use crate::state::{STATES, StateDir};
 use values::Values;
 
 pub use seeds::SeedSource;
@@ -158,23 +158,10 @@ impl Config {
         if worker_count > MAX_WORKER_COUNT {
             values.mistake(format!("--worker-count {worker_count} is more than {MAX_WORKER_COUNT}"));
         }
-        let engine = EngineConfig {
-            worker_count,
-            budgets: budgets(args, &mut values),
-            retry: RetryPolicy {
-                attempts: values
-                    .parse("--attempts", args.attempts.as_deref(), values::count)
-                    .unwrap_or(NonZeroU32::new(3).expect("3 is not 0")),
-                pause: hosts.backoff,
-                longest: hosts.give_up,
-            },
-            limits,
-            wait_for_workers: values.duration("--wait-for-workers", args.wait_for_workers.as_deref()).unwrap_or(Duration::from_secs(30)),
-            resumed: false,
-            versions: 0,
-            page_permits: worker_count.saturating_add(PAGES_AHEAD),
-            outcome_bytes: OUTCOME_BYTES,
-        };
+        let budgets = budgets(args, &mut values);
+        let attempts =
+            values.parse("--attempts", args.attempts.as_deref(), values::count).unwrap_or(NonZeroU32::new(3).expect("3 is not 0"));
+        let wait_for_workers = values.duration("--wait-for-workers", args.wait_for_workers.as_deref()).unwrap_or(Duration::from_secs(30));
         let rules = UrlRules { allow: values.regexes("--allow", &args.allow), deny: values.regexes("--deny", &args.deny) };
         let links = links::rules(args, &mut values);
         let max_depth = values
@@ -192,26 +179,39 @@ impl Config {
         let user_agent = values.parse("--user-agent", args.user_agent.as_deref(), values::header_value);
         let throwaway = args.state.is_none() && output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
         let Some(mut target) = values.finish(target)? else { return Err(vec!["no seeds".to_owned()]) };
+        let engine = EngineConfig {
+            crawl: target.crawl.clone(),
+            start: Arc::clone(&target.start),
+            worker_count,
+            budgets,
+            retry: RetryPolicy { attempts, pause: hosts.backoff, longest: hosts.give_up },
+            limits,
+            wait_for_workers,
+            resumed: false,
+            restarts: 0,
+            versions: 0,
+            page_permits: worker_count.saturating_add(PAGES_AHEAD),
+            outcome_bytes: OUTCOME_BYTES,
+        };
         let scope = scope(&target.seeds, target.spider.as_ref(), rules, max_depth).with(links);
         for seed in &mut target.seeds {
             seed.key = scope.key(&seed.url, seed.key);
         }
         let crawl = target.crawl;
         let fetch = FetchRules {
-            user_agent: user_agent.unwrap_or_else(default_user_agent),
             headers,
             connect_timeout_ms: limits.connect.as_millis() as u64,
             fetch_timeout_ms: limits.fetch.as_millis() as u64,
             max_body_bytes: max_body,
-            allow_net: Vec::new(),
+            ..FetchRules::plain(user_agent.unwrap_or_else(default_user_agent))
         };
         let permits = NetPermits::new(target.seeds.iter().map(|seed| &seed.url), allow_net);
         let state = match &args.state {
             Some(state) => Some(PathBuf::from(state)),
             None if throwaway => None,
             // Begun anew each time, so it keeps away from a crawl of the same name.
-            None if is_practice => Some(Path::new("gossamer-state").join("practice")),
-            None => Some(Path::new("gossamer-state").join(crawl.as_str())),
+            None if is_practice => Some(Path::new(STATES).join("practice")),
+            None => Some(Path::new(STATES).join(crawl.as_str())),
         };
         // A crawl that goes on may continue its own file; what is there is looked at when its state is open.
         let may_go_on = state.as_ref().is_some_and(|state| StateDir::has_frontier(state)) && !args.fresh;

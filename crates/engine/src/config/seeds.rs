@@ -37,6 +37,8 @@ pub(super) struct Target {
     pub(super) crawl: CrawlName,
     pub(super) seeds: Vec<Request>,
     pub(super) spider: Option<LoadedSpider>,
+    /// What reads the pages of URLs that a person names.
+    pub(super) start: Arc<ParserRef>,
 }
 
 /// Seeds of one crawl at most; more is a job for a sitemap or a list page.
@@ -50,7 +52,8 @@ pub(super) fn read(source: SeedSource, page: ParserRef, built_in: &[&str], value
             }
             let urls = parse(&urls, values);
             let crawl = CrawlName::of_seeds(&urls)?;
-            Some(Target { crawl, seeds: requests(urls, &Arc::new(page)), spider: None })
+            let start = Arc::new(page);
+            Some(Target { crawl, seeds: requests(urls, &start), spider: None, start })
         }
         SeedSource::Spider { place, text, urls } => of_spider(text, &place, &urls, built_in, values),
         SeedSource::Practice { text, urls } => of_spider(text, "the practice spider", &urls, built_in, values),
@@ -66,15 +69,16 @@ fn of_spider(text: String, place: &str, urls: &[String], built_in: &[&str], valu
             return None;
         }
     };
+    let start = Arc::new(loaded.spider.start.clone());
     let seeds = if urls.is_empty() {
         loaded.spider.seeds.iter().map(|seed| Request::seed(seed.url.clone(), Arc::new(seed.parser.clone()))).collect()
     } else {
-        requests(urls, &Arc::new(loaded.spider.start.clone()))
+        requests(urls, &start)
     };
     if seeds.is_empty() {
         values.mistake(format!("{place}: no seeds; add `seeds = [\"https://…\"]` or name URLs on the command line"));
     }
-    Some(Target { crawl: loaded.spider.name.clone(), seeds, spider: Some(loaded) })
+    Some(Target { crawl: loaded.spider.name.clone(), seeds, spider: Some(loaded), start })
 }
 
 fn requests(urls: Vec<CrawlUrl>, parser: &Arc<ParserRef>) -> Vec<Request> {

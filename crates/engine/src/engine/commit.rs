@@ -67,6 +67,8 @@ impl Engine {
                 self.scheduler.refill(&origin, requests, more, later, now);
             }
             FrontierEvent::ToSend(items) => self.resend(items),
+            FrontierEvent::Looked => self.asks -= 1,
+            FrontierEvent::Changed { changed, woken, ledger } => self.changed(changed, &woken, *ledger, now),
             FrontierEvent::Failed(error) => return Err(error.into()),
         }
         Ok(())

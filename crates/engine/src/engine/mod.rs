@@ -6,6 +6,7 @@
 //! **Invariant.** The loop awaits nobody who awaits the loop: it sends only into channels that have room by construction.
 //! **Invariant.** A page is committed after its items are stored, and its links enter the frontier in that same commit.
 
+mod ask;
 mod commit;
 mod dispatch;
 mod resend;
@@ -14,20 +15,23 @@ mod stop;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use model::{DedupKey, Origin};
+use model::{CrawlName, DedupKey, Origin, ParserRef};
+use rpcsupport::PeerAddress;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budgets, StopReason};
 use crate::event::Event;
 use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd};
 use crate::ledger::Ledger;
 use crate::limits::TimeLimits;
-use crate::pool::Pool;
-use crate::pool::member::WorkerClient;
+use crate::permits::NetPermits;
+use crate::pool::member::{Joined, WorkerClient};
+use crate::pool::{Pool, WorkerIndex};
 use crate::progress::Snapshot;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
@@ -63,6 +67,12 @@ pub struct EngineConfig {
     pub wait_for_workers: Duration,
     /// Whether requests of an earlier start are queued, which may lie outside the scope of this one.
     pub resumed: bool,
+    /// The crawl's name.
+    pub crawl: CrawlName,
+    /// Times it was begun again.
+    pub restarts: u64,
+    /// What reads the pages of seeds that are added.
+    pub start: Arc<ParserRef>,
     /// The highest version that a page was given in earlier starts.
     pub versions: u64,
     /// Pages that may be between dispatch and commit.
@@ -83,6 +93,21 @@ pub struct Channels {
     pub frontier: mpsc::Sender<Event>,
     /// To the progress display.
     pub progress: watch::Sender<Snapshot>,
+    /// To whoever makes tasks for workers that join.
+    pub recruits: mpsc::Sender<Recruit>,
+    /// What jobs may reach beyond public addresses, shared with the request loops.
+    pub permits: Arc<RwLock<NetPermits>>,
+}
+
+/// A worker that joins a running crawl.
+#[derive(Debug)]
+pub struct Recruit {
+    /// Its place among the workers.
+    pub worker: WorkerIndex,
+    /// Where it is.
+    pub host: PeerAddress,
+    /// Cancelled when it is told to leave.
+    pub dismissed: CancellationToken,
 }
 
 /// How a crawl ended.
@@ -159,6 +184,14 @@ pub struct Engine {
     given_up: Vec<(Origin, String)>,
     notes: Notes,
     stopping: Option<Stopping>,
+    /// Nothing is handed out until somebody says so.
+    paused: bool,
+    /// What was asked of the frontier's thread and is not answered.
+    asks: usize,
+    /// Workers that the command line named; the others joined later.
+    named_workers: usize,
+    /// Tell each worker's task to end.
+    dismissals: Vec<CancellationToken>,
     dispatched_any: bool,
     workerless_since: Option<Instant>,
     worker_problems: Vec<Option<String>>,
@@ -211,7 +244,7 @@ impl Engine {
         mut frontier: Box<dyn Frontier>,
         seeds: Vec<Request>,
         scheduler: Scheduler,
-        workers: Vec<String>,
+        workers: Vec<Joined>,
         channels: Channels,
         started: Instant,
     ) -> Result<Engine, EngineError> {
@@ -219,6 +252,8 @@ impl Engine {
         let seeded = frontier.seed(seeds)?;
         let ledger = frontier.ledger().clone();
         let notes = Notes { versions: config.versions, ..Notes::default() };
+        let (workers, dismissals): (Vec<String>, Vec<CancellationToken>) =
+            workers.into_iter().map(|Joined { name, dismissed }| (name, dismissed)).unzip();
         let mut engine = Engine {
             worker_problems: vec![None; workers.len()],
             pool: Pool::new(workers),
@@ -243,6 +278,10 @@ impl Engine {
             given_up: Vec::new(),
             notes,
             stopping: None,
+            paused: false,
+            asks: 0,
+            named_workers: dismissals.len(),
+            dismissals,
             dispatched_any: false,
             workerless_since: Some(Instant::now()),
             saver_problem: None,
@@ -325,6 +364,7 @@ impl Engine {
             }
             Event::Worker(event) => self.worker(event, now)?,
             Event::Saver(event) => self.saver(event),
+            Event::Ask(ask) => self.asked(ask),
             Event::Output(error) => self.output_ended(&error),
             Event::FetchLog(error) => self.fetch_log_ended(&error),
         }
@@ -338,12 +378,20 @@ impl Engine {
         let ledger = frontier.ledger().clone();
         let complete = ledger.urls.queued == 0;
         let tally = |member: &crate::pool::Member| WorkerTally { host: member.name.clone(), done: member.done, failed: member.failed };
+        let mut workers: Vec<WorkerTally> = Vec::new();
+        for tally in self.pool.members().iter().map(tally) {
+            // One that left and joined again is one worker.
+            match workers.iter_mut().find(|known| known.host == tally.host) {
+                Some(known) => (known.done, known.failed) = (known.done + tally.done, known.failed + tally.failed),
+                None => workers.push(tally),
+            }
+        }
         let ended = Ended {
             ledger,
             stopped_by: self.stopping.map(|stopping| stopping.reason).filter(|_| !complete),
             fetches: self.fetches,
             bytes: self.bytes,
-            workers: self.pool.members().iter().map(tally).collect(),
+            workers,
             abandoned: self.in_flight,
         };
         (ended, frontier)

@@ -22,6 +22,8 @@ pub(super) struct Resending {
     asked: bool,
     /// There were no more when it was asked last.
     ended: bool,
+    /// What it was asked does not see what has come since.
+    again: bool,
 }
 
 impl Resending {
@@ -30,10 +32,17 @@ impl Resending {
     }
 }
 
+impl Resending {
+    /// There may be more, also before those that were sent last.
+    pub(super) fn begin_again(&mut self) {
+        (self.last, self.ended, self.again) = (None, false, self.asked);
+    }
+}
+
 impl Engine {
     /// Asks for the next items once the last are saved and on their way to the disk.
     pub(super) fn order_resend(&mut self) {
-        let Resending { out, last, asked, ended } = &mut self.resending;
+        let Resending { out, last, asked, ended, again: _ } = &mut self.resending;
         let is_settled = out.is_empty() && self.notes.resent.is_empty() && self.committing.is_none();
         if !*asked && !*ended && is_settled && self.stopping.is_none() {
             *asked = true;
@@ -43,9 +52,13 @@ impl Engine {
 
     pub(super) fn resend(&mut self, items: Vec<RejectedItem>) {
         self.resending.asked = false;
-        self.resending.ended |= items.is_empty();
-        if let Some(item) = items.last() {
-            self.resending.last = Some(item.place());
+        if std::mem::take(&mut self.resending.again) {
+            self.resending.last = None;
+        } else {
+            self.resending.ended |= items.is_empty();
+            self.resending.last = items.last().map(RejectedItem::place).or(self.resending.last);
+        }
+        if !items.is_empty() {
             tracing::info!(items = items.len(), "items that were rejected are sent again");
         }
         for item in items {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use model::error::code;
 use model::outcome::{Cut, FetchFacts};
 use model::save::{ItemStatus, PageItems};
 use model::{Origin, Outcome, Page, ParserRef, Redirect, RetryClass, Verdict, WireError};
@@ -54,7 +55,7 @@ impl Engine {
     fn take_lease_back(&mut self, lease: Lease<WorkerClient>, outcome: &Outcome, now: Instant) {
         let refusal = match &outcome.verdict {
             Verdict::Failed(error) if error.retry == RetryClass::Peer => error,
-            Verdict::Failed(_) | Verdict::Page(_) | Verdict::Redirect(_) => return self.pool.give_back(lease),
+            Verdict::Failed(_) | Verdict::Page(_) | Verdict::Redirect(_) | Verdict::Robots(_) => return self.pool.give_back(lease),
         };
         let host = self.pool.members()[lease.worker].name.clone();
         if retry::is_leaving(refusal) {
@@ -81,6 +82,11 @@ impl Engine {
                 self.scheduler.answered(&origin, now);
                 self.redirected(&request, redirect, &fetch)
             }
+            Verdict::Robots(_) => {
+                let error =
+                    WireError::new(code::UNKNOWN_VERDICT, RetryClass::Dead, "the worker answered with robots rules to a job for a page");
+                self.failed(&mut request, &origin, &error, &fetch, now)
+            }
             Verdict::Failed(error) => self.failed(&mut request, &origin, &error, &fetch, now),
         };
         self.scheduler.page_returned(&origin, now);
@@ -90,7 +96,7 @@ impl Engine {
 
     /// Sends a page's items to the saver; its links wait here until they are stored.
     fn page(&mut self, request: Box<Request>, page: Page, fetch: &FetchFacts, worker: WorkerIndex) {
-        let Page { links, items, cut } = page;
+        let Page { links, items, cut, wishes: _ } = page;
         for item in &items {
             self.items_seen += 1;
             tracing::debug!(number = self.items_seen, item_type = item.item_type, id = %item.id, "got item");
@@ -114,7 +120,7 @@ impl Engine {
             key: link.key,
             parser: share(link.parser, &mut parser),
             depth: request.depth + 1,
-            priority: request.priority,
+            priority: request.priority.saturating_add(link.priority),
             referrer: Some(Arc::clone(&referrer)),
             chain: None,
             tries: Tries::default(),
@@ -234,7 +240,7 @@ impl Engine {
 /// What an answer shows of its host; none if no site was asked.
 fn measured(outcome: &Outcome, worker: WorkerIndex) -> Option<Measured> {
     let well = match &outcome.verdict {
-        Verdict::Page(_) | Verdict::Redirect(_) => true,
+        Verdict::Page(_) | Verdict::Redirect(_) | Verdict::Robots(_) => true,
         Verdict::Failed(error) if error.retry == RetryClass::Peer => return None,
         Verdict::Failed(_) => false,
     };
@@ -249,10 +255,19 @@ pub(super) fn wall_clock() -> u64 {
 
 /// What a worker left out of a page, by the reason a report gives.
 fn refused(cut: Cut) -> Vec<(&'static str, u64)> {
-    let Cut { links, items, long_urls, other_schemes, malformed } = cut;
+    let Cut { links, items, long_urls, other_schemes, malformed, nofollow, noindex } = cut;
     if items > 0 {
         tracing::warn!(items, "a page has more items than are kept");
     }
-    let all = [("too many on the page", links), ("URL too long", long_urls), ("scheme", other_schemes), ("no URL", malformed)];
+    if noindex > 0 {
+        tracing::debug!(items = noindex, "a page says noindex");
+    }
+    let all = [
+        ("too many on the page", links),
+        ("URL too long", long_urls),
+        ("scheme", other_schemes),
+        ("no URL", malformed),
+        ("nofollow", nofollow),
+    ];
     all.into_iter().filter(|(_, n)| *n > 0).collect()
 }

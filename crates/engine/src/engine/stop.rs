@@ -38,6 +38,7 @@ impl Engine {
             && self.unsaved.is_empty()
             && self.uncommitted() == 0
             && self.given_up.is_empty()
+            && self.asks == 0
             && self.resending.is_idle();
         if idle && self.ledger.urls.queued == 0 {
             return true;
@@ -79,13 +80,21 @@ impl Engine {
             WorkerEvent::Up { worker, client, welcome } => {
                 let host = self.pool.members()[worker].name.clone();
                 tracing::info!(capacity = welcome.capacity, software = welcome.software, "Connected to {host}");
+                if self.pool.members()[worker].retired {
+                    return Ok(());
+                }
                 self.worker_problems[worker] = None;
                 self.pool.up(worker, client, welcome.capacity);
             }
             WorkerEvent::Down { worker, why } => {
                 let host = &self.pool.members()[worker].name;
-                tracing::warn!(why, "worker {host} has left the rotation; its pages go to others");
-                self.worker_problems[worker] = Some(format!("worker {host} is gone: {why}"));
+                let is_wanted = self.pool.members()[worker].retired;
+                if is_wanted {
+                    tracing::info!("worker {host} has left: {why}");
+                } else {
+                    tracing::warn!(why, "worker {host} has left the rotation; its pages go to others");
+                }
+                self.worker_problems[worker] = (!is_wanted).then(|| format!("worker {host} is gone: {why}"));
                 self.pool.down(worker);
             }
             WorkerEvent::Failed { worker, error } => {
@@ -95,7 +104,7 @@ impl Engine {
                     tracing::warn!("{sentence}");
                     self.worker_problems[worker] = Some(sentence);
                 }
-                if !self.dispatched_any && !error.is_passing() {
+                if !self.dispatched_any && !error.is_passing() && worker < self.named_workers {
                     return Err(EngineError::NoWorkers(self.worker_sentences()));
                 }
             }
@@ -162,11 +171,14 @@ impl Engine {
     }
 
     /// Why nothing is being fetched, or less than could be.
-    fn waiting_for(&self) -> Option<String> {
+    pub(super) fn waiting_for(&self) -> Option<String> {
         let (now, ledger) = (Instant::now(), &self.ledger);
         if let Some(stopping) = self.stopping {
             let left = self.config.limits.grace.saturating_sub(stopping.since.elapsed());
             return Some(format!("{} in flight to finish, at most {} s (again Ctrl-C: end at once)", self.in_flight, left.as_secs()));
+        }
+        if self.paused {
+            return Some("`engine resume`: it is paused".to_owned());
         }
         if let Some(since) = self.workerless_since {
             let problem = self.worker_problems.iter().flatten().next().map_or("dialling", String::as_str);

@@ -1,7 +1,7 @@
 //! A storage in memory: the naive model that tests compare the storage on disk with.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
 use model::{DedupKey, Origin};
@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
-use super::{DeadLetter, FrontierError, Notes, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
-use crate::ledger::Ledger;
+use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
+use crate::ledger::{self, Ledger};
 use crate::request::Request;
 use crate::scheduler::Health;
+use crate::scope::Scope;
 
 /// A frontier in memory.
 pub(crate) type MemoryFrontier = StoredFrontier<MemoryStorage>;
@@ -26,6 +27,7 @@ pub(crate) struct MemoryStorage {
     in_flight: HashSet<DedupKey>,
     given_up: BTreeMap<Origin, String>,
     health: HashMap<Origin, Health>,
+    pages: HashMap<Origin, u64>,
     stories: BTreeMap<DedupKey, Story>,
     rejected: BTreeMap<ItemPlace, RejectedItem>,
     send: BTreeMap<ItemPlace, RejectedItem>,
@@ -93,7 +95,9 @@ impl Storage for MemoryStorage {
         Ok(taken)
     }
 
-    fn count_page(&mut self, _: &str) {}
+    fn count_page(&mut self, origin: &str) {
+        *self.pages.entry(Origin::from(origin.to_owned())).or_default() += 1;
+    }
 
     fn count_alike(&mut self, _: u64, _: u32) {}
 
@@ -143,7 +147,7 @@ impl Storage for MemoryStorage {
     }
 
     fn all_given_up(&self, reason: Option<&str>) -> Vec<Origin> {
-        self.given_up.iter().filter(|(_, why)| reason.is_none_or(|reason| reason == *why)).map(|(origin, _)| origin.clone()).collect()
+        self.given_up.iter().filter(|(_, why)| ledger::is_meant(reason, why)).map(|(origin, _)| origin.clone()).collect()
     }
 
     fn origins(&self) -> Vec<Origin> {
@@ -167,15 +171,15 @@ impl Storage for MemoryStorage {
     }
 
     fn dead(&self, reason: Option<&str>, after: Option<DedupKey>, most: usize) -> Result<Vec<Story>, FrontierError> {
-        let is_meant = |story: &&Story| matches!(&story.end, StoryEnd::Dead { reason: why } if reason.is_none_or(|reason| reason == why));
+        let is_meant = |story: &&Story| matches!(&story.end, StoryEnd::Dead { reason: why } if ledger::is_meant(reason, why));
         let stories = self.stories.range((bound(after), Bound::Unbounded)).map(|(_, story)| story);
         Ok(stories.filter(is_meant).take(most).cloned().collect())
     }
 
     fn dead_with_origin(&self, reason: Option<&str>, most: usize) -> Result<Vec<DeadLetter>, FrontierError> {
         let letter = |request: &Request| {
-            let why = self.given_up.get(&request.url.origin()).filter(|why| reason.is_none_or(|reason| reason == *why))?;
-            Some(DeadLetter { url: request.url.clone(), reason: why.clone() })
+            let why = self.given_up.get(&request.url.origin()).filter(|why| ledger::is_meant(reason, why))?;
+            Some(DeadLetter::of(request.clone(), why.clone()))
         };
         Ok(self.waiting.values().filter_map(letter).take(most).collect())
     }
@@ -186,7 +190,27 @@ impl Storage for MemoryStorage {
 
     fn rejected(&self, reason: Option<&str>, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
         let items = self.rejected.range((bound(after), Bound::Unbounded)).map(|(_, item)| item);
-        Ok(items.filter(|item| reason.is_none_or(|reason| reason == item.reason)).take(most).cloned().collect())
+        Ok(items.filter(|item| ledger::is_meant(reason, &item.reason)).take(most).cloned().collect())
+    }
+
+    fn rejected_on(&self, page: DedupKey) -> Result<Vec<RejectedItem>, FrontierError> {
+        Ok(self.rejected.iter().filter(|(place, _)| place.page == page).map(|(_, item)| item.clone()).collect())
+    }
+
+    fn origin_states(&self) -> Vec<OriginState> {
+        let mut origins: BTreeSet<Origin> = self.waiting.values().map(|request| request.url.origin()).collect();
+        origins.extend(self.given_up.keys().cloned());
+        let state = |origin: Origin| OriginState {
+            queued: self.waiting.values().filter(|request| request.url.origin() == origin).count() as u64,
+            pages: self.pages.get(&origin).copied().unwrap_or_default(),
+            given_up: self.given_up.get(&origin).cloned(),
+            origin,
+        };
+        origins.into_iter().map(state).collect()
+    }
+
+    fn keep_scope(&mut self, _: &Scope) -> Result<(), FrontierError> {
+        Ok(())
     }
 
     fn send_again(&mut self, item: RejectedItem) {

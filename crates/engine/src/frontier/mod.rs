@@ -17,19 +17,22 @@ mod thread;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+pub(crate) use memory::MemoryFrontier;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
+use model::job::NetPermit;
 use model::{CrawlName, DedupKey, Origin};
 use thiserror::Error;
 use tokio::time::Instant;
 
-pub use disk::{CrawlRecord, DiskFrontier, Opened, Opening, OutputMark};
+pub use disk::{Checked, CrawlRecord, DiskFrontier, Fault, Faults, Inspected, Opened, Opening, OutputMark, check};
 pub use rules::StoredFrontier;
 pub use storage::ItemPlace;
-pub use story::{DeadLetter, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
-pub use thread::{FrontierEvent, FrontierThread, Group, Order, TAKES};
+pub use story::{DeadLetter, OriginState, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
+pub use thread::{Change, Changed, FrontierEvent, FrontierThread, Group, Look, Order, TAKES};
 
 use crate::ledger::Ledger;
 use crate::request::Request;
@@ -52,6 +55,12 @@ pub trait Frontier: Send {
     /// # Errors
     /// As [`commit`](Frontier::commit).
     fn seed(&mut self, seeds: Vec<Request>) -> Result<Committed, FrontierError>;
+
+    /// Enters further seeds that are not known yet, while the crawl runs, with what is noted of them; the origins of those are woken.
+    ///
+    /// # Errors
+    /// As [`commit`](Frontier::commit).
+    fn enter(&mut self, seeds: Vec<Request>, notes: &Notes) -> Result<Committed, FrontierError>;
 
     /// Takes up to `most` requests of an origin that are due, in order of priority, then of discovery. They stay queued for the ledger
     /// and are not handed out again until an ending returns them.
@@ -84,6 +93,21 @@ pub trait Frontier: Send {
     /// # Errors
     /// When the store cannot be read.
     fn rejected(&self, reason: Option<&str>, most: usize) -> Result<Vec<RejectedItem>, FrontierError>;
+
+    /// Items of this page that were refused, in their order on it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn rejected_on(&self, page: DedupKey) -> Result<Vec<RejectedItem>, FrontierError>;
+
+    /// Up to `most` origins that have something queued, the fullest first, then those given up.
+    fn origin_states(&self, most: usize) -> Vec<OriginState>;
+
+    /// Keeps the scope that links are judged by from here on, for whoever asks why later.
+    ///
+    /// # Errors
+    /// As [`commit`](Frontier::commit).
+    fn keep_scope(&mut self, scope: &Scope) -> Result<(), FrontierError>;
 
     /// Queues again what was given up for this reason, or any, with all its attempts; and lets refused items be sent again.
     ///
@@ -125,6 +149,8 @@ pub struct Notes {
     pub output: Option<OutputMark>,
     /// Sites that have joined the scope since the last group.
     pub sites: Vec<Site>,
+    /// Addresses beyond the public ones that further seeds permit.
+    pub permits: Vec<NetPermit>,
     /// What the scheduler learnt of origins since the last group; the pages are counted by the frontier itself.
     pub health: Vec<(Origin, Health)>,
     /// Items sent again since the last group, with what became of them.

@@ -1,5 +1,6 @@
 //! The rules of a frontier, the same for every storage: what an ending does, which requests are entered, what the counters say.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use model::{DedupKey, Origin, ParserRef};
@@ -9,12 +10,13 @@ use xxhash_rust::xxh3::Xxh3;
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{
-    Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OutputMark, PageEnd, RejectedItem, Requeued, Resent, Story,
-    StoryEnd, Taken, Whereabouts,
+    Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OriginState, OutputMark, PageEnd, RejectedItem, Requeued, Resent,
+    Story, StoryEnd, Taken, Whereabouts,
 };
 use crate::ledger::{ItemCounts, Ledger, count, uncount};
 use crate::request::{Request, Tries};
 use crate::retry;
+use crate::scheduler::Health;
 use crate::scope::{self, Scope};
 
 /// Dead letters that are queued again in one group: so much is in memory at a time.
@@ -65,7 +67,7 @@ impl<S: Storage> StoredFrontier<S> {
             Fate::Redirected { target, revisit } if revisit && target.key == request.key => self.queue(&target, None, answer),
             Fate::Redirected { target, revisit } => {
                 self.settle(*request, StoryEnd::Redirected { target: target.url.clone() }, at_ms);
-                if revisit { self.reopen(&target, answer)? } else { self.enter(&target, None, answer)? }
+                if revisit { self.reopen(&target, answer)? } else { self.enter_new(&target, None, answer)? }
             }
             Fate::Skipped { reason } => self.settle(*request, StoryEnd::Skipped { reason }, at_ms),
             Fate::Dead { reason } => self.settle(*request, StoryEnd::Dead { reason }, at_ms),
@@ -89,7 +91,7 @@ impl<S: Storage> StoredFrontier<S> {
         }
         for mut link in links {
             link.key = scope.key(&link.url, link.key);
-            self.enter(&link, Some(Admission { scope, is_repeated }), answer)?;
+            self.enter_new(&link, Some(Admission { scope, is_repeated }), answer)?;
         }
         Ok(())
     }
@@ -112,7 +114,7 @@ impl<S: Storage> StoredFrontier<S> {
     }
 
     /// Enters a request whose key is not known; `admission` is asked only then.
-    fn enter(&mut self, request: &Request, admission: Option<Admission<'_>>, answer: &mut Answer) -> Result<(), FrontierError> {
+    fn enter_new(&mut self, request: &Request, admission: Option<Admission<'_>>, answer: &mut Answer) -> Result<(), FrontierError> {
         let parser = hash(&request.parser);
         if let Some(known) = self.storage.parser_of(request.key)? {
             self.ledger.parser_conflicts += u64::from(known != parser);
@@ -149,7 +151,7 @@ impl<S: Storage> StoredFrontier<S> {
     /// Queues a request of a redirect chain once more, if it ended as done. One that waits or was given up is left to that.
     fn reopen(&mut self, request: &Request, answer: &mut Answer) -> Result<(), FrontierError> {
         if self.storage.parser_of(request.key)?.is_none() {
-            return self.enter(request, None, answer);
+            return self.enter_new(request, None, answer);
         }
         if let Some(story) = self.storage.reopen(request.key)? {
             self.take_back(&story)?;
@@ -279,6 +281,9 @@ impl<S: Storage> StoredFrontier<S> {
         for origin in self.storage.all_given_up(reason) {
             let reason = self.storage.given_up(origin.as_str()).unwrap_or_default().to_owned();
             let queued = self.storage.give_up(&origin, None);
+            // It gets as much patience as a new one.
+            let health = self.storage.health(&origin);
+            self.storage.set_health(&origin, &Health { ill: None, ..health });
             self.ledger.urls.dead -= queued;
             self.ledger.urls.queued += queued;
             uncount(&mut self.ledger.dead_by_reason, &reason, queued);
@@ -355,10 +360,19 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
     fn seed(&mut self, seeds: Vec<Request>) -> Result<Committed, FrontierError> {
         let mut answer = Answer::default();
         for seed in &seeds {
-            self.enter(seed, None, &mut answer)?;
+            self.enter_new(seed, None, &mut answer)?;
         }
         self.apply(&Notes::default())?;
         answer.woken.extend(self.storage.origins());
+        Ok(answer.finish(&self.storage))
+    }
+
+    fn enter(&mut self, seeds: Vec<Request>, notes: &Notes) -> Result<Committed, FrontierError> {
+        let mut answer = Answer::default();
+        for seed in &seeds {
+            self.enter_new(seed, None, &mut answer)?;
+        }
+        self.apply(notes)?;
         Ok(answer.finish(&self.storage))
     }
 
@@ -388,7 +402,7 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
         let mut letters = Vec::new();
         for Story { request, end, .. } in self.storage.dead(reason, None, most)? {
             if let StoryEnd::Dead { reason } = end {
-                letters.push(DeadLetter { url: request.url, reason });
+                letters.push(DeadLetter::of(request, reason));
             }
         }
         letters.extend(self.storage.dead_with_origin(reason, most - letters.len())?);
@@ -397,6 +411,23 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
 
     fn rejected(&self, reason: Option<&str>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
         self.storage.rejected(reason, None, most)
+    }
+
+    fn rejected_on(&self, page: DedupKey) -> Result<Vec<RejectedItem>, FrontierError> {
+        self.storage.rejected_on(page)
+    }
+
+    fn origin_states(&self, most: usize) -> Vec<OriginState> {
+        let mut states = self.storage.origin_states();
+        states.sort_by(|a, b| {
+            (a.given_up.is_some(), Reverse(a.queued), &a.origin).cmp(&(b.given_up.is_some(), Reverse(b.queued), &b.origin))
+        });
+        states.truncate(most);
+        states
+    }
+
+    fn keep_scope(&mut self, scope: &Scope) -> Result<(), FrontierError> {
+        self.storage.keep_scope(scope)
     }
 
     fn requeue(&mut self, reason: Option<&str>) -> Result<Requeued, FrontierError> {

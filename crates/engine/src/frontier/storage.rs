@@ -6,10 +6,11 @@
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
-use super::{DeadLetter, FrontierError, Notes, OutputMark, RejectedItem, Story, Taken, Whereabouts};
+use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Whereabouts};
 use crate::ledger::Ledger;
 use crate::request::Request;
 use crate::scheduler::Health;
+use crate::scope::Scope;
 
 /// Where a frontier keeps its requests.
 pub trait Storage: Send {
@@ -116,6 +117,21 @@ pub trait Storage: Send {
     /// # Errors
     /// When the store cannot be read.
     fn rejected(&self, reason: Option<&str>, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError>;
+
+    /// Items of this page that were refused, in their order on it; as of the last group.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn rejected_on(&self, page: DedupKey) -> Result<Vec<RejectedItem>, FrontierError>;
+
+    /// Every origin that has something queued or was given up, in any order.
+    fn origin_states(&self) -> Vec<OriginState>;
+
+    /// Keeps the scope.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn keep_scope(&mut self, scope: &Scope) -> Result<(), FrontierError>;
 
     /// Marks a refused item to be sent again.
     fn send_again(&mut self, item: RejectedItem);

@@ -1,10 +1,10 @@
 //! Stories: what became of a request, kept so that any URL can say why.
 
-use model::{CrawlUrl, DedupKey, Item};
+use model::{CrawlUrl, DedupKey, Item, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::ItemCounts;
-use crate::request::Request;
+use crate::request::{Request, Try};
 
 /// A request that has ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,4 +104,32 @@ pub struct DeadLetter {
     pub url: CrawlUrl,
     /// Why: the key in `dead_by_reason`.
     pub reason: String,
+    /// The page it was found on; none for a seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_on: Option<CrawlUrl>,
+    /// What was tried last, if anything was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_try: Option<Try>,
+}
+
+impl DeadLetter {
+    /// The letter of a request that was given up for this reason.
+    pub fn of(mut request: Request, reason: String) -> DeadLetter {
+        let found_on = request.referrer.map(|referrer| CrawlUrl::clone(&referrer));
+        DeadLetter { url: request.url, reason, found_on, last_try: request.tries.history.pop() }
+    }
+}
+
+/// What is known of an origin, for whoever looks at the crawl.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginState {
+    /// Scheme, host and port.
+    pub origin: Origin,
+    /// Its requests that wait or are in flight.
+    pub queued: u64,
+    /// Its pages that are done.
+    pub pages: u64,
+    /// Why it was given up, if it was: what is queued for it is dead then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<String>,
 }

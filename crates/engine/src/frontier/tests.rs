@@ -7,8 +7,8 @@ use crate::scheduler::{Health, Ill};
 use crate::scope::{KeyRules, LinkRules, Site};
 use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId, SpiderHash};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,7 +208,7 @@ fn a_dead_url_is_requeued_with_all_its_attempts_and_its_history(frontier: &mut d
     let again = frontier.take(&request("").url.origin(), 9, now).unwrap().requests;
     tried.tries.attempts = 0;
     assert_eq!(again, [tried]);
-    assert_eq!(frontier.dead(None, 9).unwrap(), [DeadLetter { url: request("b").url, reason: "other".to_owned() }]);
+    assert_eq!(frontier.dead(None, 9).unwrap(), [DeadLetter::of(request("b"), "other".to_owned())]);
 }
 
 fn rejected(page: &str, ordinal: u32, reason: &str) -> RejectedItem {
@@ -293,6 +293,7 @@ macro_rules! conformance {
             $(#[test] fn $behaviour() {
                 let folder = tempfile::tempdir().unwrap();
                 super::$behaviour(&mut *open(folder.path()));
+                assert_eq!(check(folder.path(), false).unwrap().faults, BTreeMap::new());
             })*
         }
     };
@@ -609,5 +610,7 @@ proptest! {
         }
         committed.sort_unstable();
         prop_assert_eq!(committed, reachable.into_iter().collect::<Vec<_>>());
+        drop(frontier);
+        prop_assert_eq!(check(folder.path(), false).unwrap().faults, BTreeMap::new());
     }
 }

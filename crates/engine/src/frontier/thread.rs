@@ -3,6 +3,7 @@
 //!
 //! **Invariant.** Orders are worked on one after the other, so that what is taken after a commit sees it.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,14 +12,17 @@ use model::Origin;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Committed, Ending, Frontier, FrontierError, ItemPlace, Notes, RejectedItem, Taken};
+use super::{Committed, Ending, Frontier, FrontierError, ItemPlace, Notes, RejectedItem, Requeued, Taken};
+use crate::control::{ASKS, Reply, Requeue, Seeded};
 use crate::event::Event;
 use crate::ledger::Ledger;
+use crate::request::Request;
+use crate::scheduler::Health;
 use crate::scope::Scope;
 
-/// Orders that may wait: one commit, one look for items to send again, and the takes that are out. The engine keeps within [`TAKES`] and
-/// sends the others only after the last one's answer, so there is room.
-const ORDERS: usize = TAKES + 2;
+/// Orders that may wait: one commit, one look for items to send again, the takes that are out, and what was asked. The engine keeps within
+/// [`TAKES`] and [`ASKS`] and sends the others only after the last one's answer, so there is room.
+const ORDERS: usize = TAKES + ASKS + 2;
 
 /// Takes that may be out at a time.
 pub const TAKES: usize = 64;
@@ -42,6 +46,52 @@ pub enum Order {
         /// At most so many.
         most: usize,
     },
+    /// Let someone look at it. Answered by [`FrontierEvent::Looked`].
+    Look(Look),
+    /// Change what is queued. Answered by [`FrontierEvent::Changed`].
+    Change(Change),
+}
+
+/// A look at the frontier. It tells whoever asked itself.
+pub struct Look(pub Box<Question>);
+
+/// What is asked of the frontier.
+type Question = dyn FnOnce(&dyn Frontier) + Send;
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look")
+    }
+}
+
+/// A change from outside, with who waits for it.
+#[derive(Debug)]
+pub enum Change {
+    /// Enter further seeds.
+    Seed {
+        /// The seeds.
+        seeds: Vec<Request>,
+        /// Their sites and permits.
+        notes: Notes,
+        /// Who waits.
+        reply: Reply<Seeded>,
+    },
+    /// Queue again what was given up for this reason, or any.
+    Requeue {
+        /// The reason.
+        reason: Option<String>,
+        /// Who waits.
+        reply: Reply<Requeue>,
+    },
+}
+
+/// A change that is durable, with who waits for it.
+#[derive(Debug)]
+pub enum Changed {
+    /// Seeds were entered.
+    Seeded(Seeded, Reply<Seeded>),
+    /// What had been given up is queued.
+    Requeued(Requeue, Reply<Requeue>),
 }
 
 /// What is committed together.
@@ -76,6 +126,17 @@ pub enum FrontierEvent {
     },
     /// Items that are to be sent again; none: there are no more.
     ToSend(Vec<RejectedItem>),
+    /// Someone has looked.
+    Looked,
+    /// A change is durable.
+    Changed {
+        /// What changed.
+        changed: Changed,
+        /// Origins that have requests to take, with what is known of them.
+        woken: Vec<(Origin, Health)>,
+        /// The counters after it.
+        ledger: Box<Ledger>,
+    },
     /// It cannot go on; nothing more is done.
     Failed(FrontierError),
 }
@@ -152,5 +213,21 @@ fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<FrontierEvent, Fron
             Ok(FrontierEvent::Taken { origin, taken })
         }
         Order::ToSend { after, most } => frontier.to_send(after, most).map(FrontierEvent::ToSend),
+        Order::Look(Look(look)) => {
+            look(frontier);
+            Ok(FrontierEvent::Looked)
+        }
+        Order::Change(Change::Seed { seeds, notes, reply }) => {
+            let (all, before) = (seeds.len() as u64, frontier.ledger().urls.discovered);
+            let woken = frontier.enter(seeds, &notes)?.woken;
+            let ledger = Box::new(frontier.ledger().clone());
+            let entered = ledger.urls.discovered - before;
+            Ok(FrontierEvent::Changed { changed: Changed::Seeded(Seeded { entered, known: all - entered }, reply), woken, ledger })
+        }
+        Order::Change(Change::Requeue { reason, reply }) => {
+            let Requeued { urls, items, woken } = frontier.requeue(reason.as_deref())?;
+            let changed = Changed::Requeued(Requeue { urls, items }, reply);
+            Ok(FrontierEvent::Changed { changed, woken, ledger: Box::new(frontier.ledger().clone()) })
+        }
     }
 }

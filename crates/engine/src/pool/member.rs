@@ -11,6 +11,7 @@ use rpcsupport::dial::{deadline, within};
 use rpcsupport::{CrawlServiceClient, DialError, Link};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::WorkerIndex;
 use crate::backoff;
@@ -44,12 +45,18 @@ pub struct WorkerClient {
 }
 
 /// What both ends of a connection's life know: the member task and the holders of leases.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
     silent: AtomicBool,
+    name: String,
 }
 
 impl WorkerClient {
+    /// The worker, as the user named it.
+    pub fn name(&self) -> &str {
+        &self.line.name
+    }
+
     /// Whether the connection was given up because the worker fell silent. It may then still be fetching; a connection that closed took
     /// its fetches along.
     pub fn fell_silent(&self) -> bool {
@@ -85,14 +92,33 @@ pub enum WorkerEvent {
     },
 }
 
-/// Keeps a worker linked until the events' receiver is gone.
-pub async fn keep_linked(worker: WorkerIndex, source: WorkerSource, spider: Option<Arc<SpiderFile>>, events: mpsc::Sender<Event>) {
+/// A worker that has joined a crawl.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// As the user wrote it, or `embedded`.
+    pub name: String,
+    /// Cancelled, its task ends as soon as what it has is finished.
+    pub dismissed: CancellationToken,
+}
+
+/// Keeps a worker linked until it is dismissed or the events' receiver is gone.
+pub async fn keep_linked(
+    worker: WorkerIndex,
+    source: WorkerSource,
+    spider: Option<Arc<SpiderFile>>,
+    dismissed: CancellationToken,
+    events: mpsc::Sender<Event>,
+) {
     let mut failures = 0;
     loop {
-        let event = match (source.dial)().await {
+        let dialled = tokio::select! {
+            dialled = (source.dial)() => dialled,
+            () = dismissed.cancelled() => return,
+        };
+        let event = match dialled {
             Ok(link) => {
                 let since = Instant::now();
-                let Ok(why) = stay(worker, link, spider.as_deref(), &events).await else { return };
+                let Ok(why) = stay((worker, &source.name), link, spider.as_deref(), &dismissed, &events).await else { return };
                 // One that comes and goes at once is dialled less and less often.
                 if since.elapsed() >= LONGEST_REDIAL {
                     failures = 0;
@@ -105,7 +131,11 @@ pub async fn keep_linked(worker: WorkerIndex, source: WorkerSource, spider: Opti
             return;
         }
         failures += 1;
-        tokio::time::sleep(backoff::pause(REDIAL, failures, rand::random()).min(LONGEST_REDIAL)).await;
+        let pause = backoff::pause(REDIAL, failures, rand::random()).min(LONGEST_REDIAL);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = dismissed.cancelled() => return,
+        }
     }
 }
 
@@ -113,9 +143,10 @@ struct EngineGone;
 
 /// Tells that the worker is there, and returns why it is not any more.
 async fn stay(
-    worker: WorkerIndex,
+    (worker, name): (WorkerIndex, &str),
     mut link: Link<CrawlServiceClient>,
     spider: Option<&SpiderFile>,
+    dismissed: &CancellationToken,
     events: &mpsc::Sender<Event>,
 ) -> Result<String, EngineGone> {
     let tell = |event| async move { events.send(Event::Worker(event)).await.map_err(|_| EngineGone) };
@@ -127,7 +158,7 @@ async fn stay(
             None => return Ok("it did not take the spider in time".to_owned()),
         }
     }
-    let line = Arc::new(Line::default());
+    let line = Arc::new(Line { silent: AtomicBool::new(false), name: name.to_owned() });
     let mut draining = link.welcome.draining;
     if !draining {
         let client = WorkerClient { rpc: link.client.clone(), line: Arc::clone(&line) };
@@ -136,6 +167,10 @@ async fn stay(
     let rpc = link.client.clone();
     let mut heard = Instant::now();
     loop {
+        // Whoever has a job of it holds a client, and with it the line: when nobody does, all is finished.
+        if dismissed.is_cancelled() && Arc::strong_count(&line) == 1 {
+            return Ok("it was told to leave, and has finished".to_owned());
+        }
         tokio::select! {
             () = link.closed() => return Ok("the connection closed".to_owned()),
             () = events.closed() => return Err(EngineGone),

@@ -60,6 +60,8 @@ pub struct Member {
     pub name: String,
     /// The current connection and the leases it has out; none while away.
     live: Option<Live>,
+    /// Whether it was told to leave.
+    pub retired: bool,
     /// Outcomes that were a page, a redirect or the site's own failure.
     pub done: u64,
     /// Jobs lost or refused.
@@ -77,6 +79,18 @@ struct Live {
     aside: Option<Instant>,
 }
 
+impl Member {
+    /// Whether it is connected and may be handed jobs.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// Jobs it has over its current connection.
+    pub fn in_flight(&self) -> u32 {
+        self.live.as_ref().map_or(0, |live| live.out)
+    }
+}
+
 impl<C: Clone> Pool<C> {
     /// A pool of these workers, all away.
     pub fn new(names: Vec<String>) -> Pool<C> {
@@ -84,9 +98,24 @@ impl<C: Clone> Pool<C> {
         Pool { members, free: VecDeque::new(), resting: BTreeMap::new(), connections: 0, rests: 0, reserved: None }
     }
 
+    /// A further worker, away.
+    pub fn add(&mut self, name: String) -> WorkerIndex {
+        self.members.push(Member { name, ..Member::default() });
+        self.members.len() - 1
+    }
+
+    /// Hands a worker nothing more, for good; what it has it may finish.
+    pub fn retire(&mut self, worker: WorkerIndex) {
+        self.down(worker);
+        self.members[worker].retired = true;
+    }
+
     /// A worker has connected: its leases join the queue, interleaved with those that wait.
     pub fn up(&mut self, worker: WorkerIndex, client: C, capacity: u32) {
         self.down(worker);
+        if self.members[worker].retired {
+            return;
+        }
         self.connections += 1;
         let connection = self.connections;
         let capacity = capacity.clamp(1, MAX_CAPACITY);
@@ -332,6 +361,20 @@ mod tests {
         let mut order: Vec<char> = std::iter::from_fn(|| pool.take(Instant::now())).map(|lease| lease.client).collect();
         order.sort_unstable();
         assert_eq!(order, ['b', 'n', 'n']);
+    }
+
+    #[test]
+    fn a_worker_that_was_told_to_leave_is_handed_nothing_and_one_that_joins_has_its_share() {
+        let mut pool = pool(&[2, 1]);
+        let old = take(&mut pool);
+        pool.retire(0);
+        assert_eq!(pool.add("w2".to_owned()), 2);
+        pool.up(2, 'n', 2);
+        pool.up(0, 'a', 2);
+        pool.give_back(old);
+        let order: String = std::iter::from_fn(|| pool.take(Instant::now())).map(|lease| lease.client).collect();
+        assert_eq!(order, "bnn");
+        assert_eq!((pool.live_workers(), pool.members()[0].done), (2, 1));
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Lane {
     }
 
     pub(super) fn clear(&mut self) -> Vec<Request> {
-        (self.more, self.woken, self.later) = (false, false, None);
+        (self.more, self.woken, self.later, self.ill) = (false, false, None, None);
         self.window.drain(..).collect()
     }
 

@@ -394,7 +394,8 @@ impl Scheduler {
         trouble
     }
 
-    /// Forgets what waits in the window of an origin that was given up. Returns those requests.
+    /// Forgets what waits in the window of an origin that was given up, and its trouble: should someone queue it again, it gets as much
+    /// patience as a new one. Returns those requests.
     pub fn clear(&mut self, origin: &Origin, now: Instant) -> Vec<Request> {
         let cleared = self.change(&origin.host(), now, |host, _| host.lane(origin, now).clear());
         self.held -= cleared.len();

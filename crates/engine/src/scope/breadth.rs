@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use model::CrawlUrl;
+use serde::{Deserialize, Serialize};
 
 use super::Site;
 use crate::domain::registrable;
 
 /// Which sites belong, seen from those of the seeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Breadth {
     /// The same host and port, http and https on their default ports being one.
     #[default]
@@ -22,7 +23,7 @@ pub enum Breadth {
 }
 
 /// The sites that belong.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sites {
     breadth: Breadth,
     sites: BTreeSet<Site>,
@@ -62,6 +63,20 @@ impl Sites {
         self.name();
     }
 
+    /// Why a URL belongs, as a sentence; none if it does not.
+    pub(super) fn why(&self, url: &CrawlUrl) -> Option<String> {
+        let site = Site::of(url);
+        match self.breadth {
+            _ if !self.has(url) => None,
+            _ if self.sites.contains(&site) => Some(format!("{site} is a site of the seeds")),
+            Breadth::Host => None,
+            Breadth::Subdomain => Some(format!("{site} lies below a host of the seeds")),
+            Breadth::Domain => Some(format!("{site} is of a domain of the seeds")),
+            Breadth::Any => Some("every site belongs".to_owned()),
+        }
+    }
+
+    /// Whether a URL belongs.
     pub(super) fn has(&self, url: &CrawlUrl) -> bool {
         match self.breadth {
             Breadth::Any => true,

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use model::CrawlUrl;
+use serde::{Deserialize, Serialize};
 
 /// Extensions, in lower case and without the dot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extensions(BTreeSet<String>);
 
 /// Images, sound, films, archives, programs, fonts and documents that are no text.

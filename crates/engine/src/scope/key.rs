@@ -1,9 +1,10 @@
 //! What makes two URLs the same page: the dedup key leaves out what a rule drops. The URL is fetched as it was found.
 
 use model::{CrawlUrl, DedupKey};
+use serde::{Deserialize, Serialize};
 
 /// Which parts of a URL do not count. Pure; without rules nothing is looked at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct KeyRules {
     /// Query parameters that do not count.
     pub drop: Vec<NamePattern>,
@@ -14,7 +15,7 @@ pub struct KeyRules {
 }
 
 /// The name of a query parameter, or several: one `*` stands for anything. Case counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamePattern {
     begin: String,
     /// What comes after the `*`; none: there is none.

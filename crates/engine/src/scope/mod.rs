@@ -6,6 +6,7 @@ mod key;
 mod repeats;
 mod shape;
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use model::{CrawlUrl, DedupKey};
@@ -19,8 +20,8 @@ pub use file_type::{BINARY, Extensions};
 pub use key::{KeyRules, NamePattern};
 pub use shape::shape;
 
-/// The rules. Pure: the same URL and depth get the same answer until a site is added.
-#[derive(Clone, Debug)]
+/// The rules. Pure: the same URL and depth get the same answer until a site is added. Kept with the state, for whoever asks why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scope {
     sites: Sites,
     hosts: Vec<HostPattern>,
@@ -30,7 +31,7 @@ pub struct Scope {
 }
 
 /// What holds for links of any page, beside sites, depth and expressions. The default refuses nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LinkRules {
     /// Which sites belong, seen from those of the seeds.
     pub breadth: Breadth,
@@ -55,12 +56,29 @@ pub const TOO_MANY_ALIKE: &str = "trap: too many alike";
 pub const SAME_CONTENT: &str = "trap: same content";
 
 /// Expressions on a URL: none of `deny` may match, and one of `allow` must where there are any.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UrlRules {
     /// Wanted.
+    #[serde(with = "expressions")]
     pub allow: Vec<Regex>,
     /// Not wanted, whatever `allow` says.
+    #[serde(with = "expressions")]
     pub deny: Vec<Regex>,
+}
+
+/// Regular expressions as their texts.
+mod expressions {
+    use regex::Regex;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(expressions: &[Regex], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(expressions.iter().map(Regex::as_str))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Regex>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| Regex::new(text).map_err(de::Error::custom)).collect()
+    }
 }
 
 /// A host name and port; http and https on their default ports are one site.
@@ -117,6 +135,15 @@ impl Refusal {
     }
 }
 
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            443 => f.write_str(&self.host),
+            port => write!(f, "{}:{port}", self.host),
+        }
+    }
+}
+
 impl Site {
     /// The site of a URL.
     pub fn of(url: &CrawlUrl) -> Site {
@@ -161,6 +188,32 @@ impl Scope {
     /// Takes a site out again.
     pub fn remove_site(&mut self, site: &Site) {
         self.sites.remove(site);
+    }
+
+    /// Whether a URL found `depth` links from a seed belongs, and the rule that decides it, as a sentence.
+    ///
+    /// # Errors
+    /// The sentence of the first rule it breaks.
+    pub fn explain(&self, url: &CrawlUrl, depth: u32) -> Result<String, String> {
+        let site = Site::of(url);
+        let refusal = match self.judge(url, depth) {
+            Ok(()) => {
+                return Ok(match self.sites.why(url) {
+                    Some(why) => why,
+                    None => format!("the spider's scope names {}", url.host_str()),
+                });
+            }
+            Err(refusal) => refusal,
+        };
+        let denies = self.rules.iter().flat_map(|rules| &rules.deny).find(|rule| rule.is_match(url.as_str()));
+        Err(match refusal {
+            Refusal::OtherSite => format!("{site} is none of the crawl's sites"),
+            Refusal::Denied => format!("a deny rule matches: {}", denies.map_or("", Regex::as_str)),
+            Refusal::TooDeep => {
+                format!("{depth} links from a seed are more than --max-depth {}", self.max_depth.unwrap_or_default())
+            }
+            Refusal::NotAllowed | Refusal::TooLong | Refusal::FileType | Refusal::Repeats => refusal.sentence().to_owned(),
+        })
     }
 
     /// Whether a URL found `depth` links from a seed belongs.
@@ -240,6 +293,22 @@ mod tests {
             ("http://x/docs/a", 1, Err(Refusal::OtherSite)),
         ] {
             assert_eq!(scope.judge(&url(text), depth), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_decides_is_named_also_after_the_scope_was_stored() {
+        let scope = scope("http://h:8080/", &["/docs/"], &["\\.zip$"], Some(2));
+        let stored: Scope = serde_json::from_str(&serde_json::to_string(&scope).unwrap()).unwrap();
+        for (text, depth, expected) in [
+            ("http://h:8080/docs/", 2, Ok("h:8080 is a site of the seeds")),
+            ("http://h:8080/docs/", 3, Err("3 links from a seed are more than --max-depth 2")),
+            ("http://h:8080/docs/a.zip", 0, Err("a deny rule matches: \\.zip$")),
+            ("http://h:8080/a", 0, Err("there are allow rules and none matches it")),
+            ("https://x/docs/", 0, Err("x is none of the crawl's sites")),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(stored.explain(&url(text), depth), expected, "{text}");
         }
     }
 

@@ -54,7 +54,7 @@ fn coded(coding: &str, body: Bytes) -> Answer {
     Answer::Reply(Reply::new(200, HTML, body).with("Content-Encoding", coding))
 }
 
-fn gzipped(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn gzipped(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(plain).expect("writing to memory does not fail");
     encoder.finish().expect("writing to memory does not fail")

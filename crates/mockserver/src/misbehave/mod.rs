@@ -50,15 +50,26 @@
 //! | `odd-links.json` | what a correct extractor finds on `odd-links`: {"page", "links"} ([`FoundLinks`]) | yes |
 //! | `base-href` | relative links under a base element | yes |
 //! | `base-href.json` | what a correct extractor finds on `base-href` | yes |
+//! | `robots/KIND` | robots.txt that disallows `/private`; KIND: plain, bom, mac, gzip, as-html, untyped, html, empty, no-content, moved, loop; and long?kb=N (600), which disallows `/beyond` after N KiB | no |
+//! | `meta-robots?name=N&content=C` | a page with two links and that meta element; robots and nofollow unless said otherwise | no |
+//! | `x-robots-tag?value=V` | a page with two links and that X-Robots-Tag header; nofollow unless said otherwise | no |
+//! | `rel-nofollow` | a page with two links, one of them nofollow | no |
+//! | `sitemap/KIND` | a sitemap; KIND: plain, index, file.xml.gz, coded, as-html, untyped, text, rss, atom, alternates, broken, bomb.xml.gz; and many?n=N (50000; at most 1000000) | no |
+//! | `etag` | the known page with ETag and Last-Modified, or 304 to who knows either | no |
+//! | `basic-auth` | the known page for `someone` with the password `secret`, else 401 | no |
 //! | `odd-target/ANYTHING` | a small page without links: where links of these pages lead | yes |
 
 mod charsets;
 mod codings;
+mod conditions;
 mod links;
 mod redirects;
+mod robots;
 mod shapes;
+mod sitemaps;
 mod transport;
 mod types;
+mod wishes;
 
 use std::fmt::Write as _;
 
@@ -69,6 +80,7 @@ use crate::site::Site;
 
 pub use charsets::{JAPANESE_TITLE, LATIN_TITLE, SIMPLIFIED_TITLE, TRADITIONAL_TITLE};
 pub use codings::BOMB_BYTES;
+pub(crate) use codings::gzipped;
 pub use links::FoundLinks;
 
 /// Where the index page of this module is, and what each route is under.
@@ -153,6 +165,29 @@ pub const ROUTES: &[Route] = &[
     safe("odd-links.json", "odd-links.json", "what a correct extractor finds on `odd-links`: {\"page\", \"links\"} ([`FoundLinks`])"),
     safe("base-href", "base-href", "relative links under a base element"),
     safe("base-href.json", "base-href.json", "what a correct extractor finds on `base-href`"),
+    unsafe_to_crawl(
+        "robots/KIND",
+        "robots/plain",
+        "robots.txt that disallows `/private`; KIND: plain, bom, mac, gzip, as-html, untyped, html, empty, no-content, moved, loop; and long?kb=N (600), which disallows `/beyond` after N KiB",
+    ),
+    unsafe_to_crawl(
+        "meta-robots?name=N&content=C",
+        "meta-robots?content=nofollow",
+        "a page with two links and that meta element; robots and nofollow unless said otherwise",
+    ),
+    unsafe_to_crawl(
+        "x-robots-tag?value=V",
+        "x-robots-tag?value=nofollow",
+        "a page with two links and that X-Robots-Tag header; nofollow unless said otherwise",
+    ),
+    unsafe_to_crawl("rel-nofollow", "rel-nofollow", "a page with two links, one of them nofollow"),
+    unsafe_to_crawl(
+        "sitemap/KIND",
+        "sitemap/plain",
+        "a sitemap; KIND: plain, index, file.xml.gz, coded, as-html, untyped, text, rss, atom, alternates, broken, bomb.xml.gz; and many?n=N (50000; at most 1000000)",
+    ),
+    unsafe_to_crawl("etag", "etag", "the known page with ETag and Last-Modified, or 304 to who knows either"),
+    unsafe_to_crawl("basic-auth", "basic-auth", "the known page for `someone` with the password `secret`, else 401"),
     safe("odd-target/ANYTHING", "odd-target/example", "a small page without links: where links of these pages lead"),
 ];
 
@@ -208,6 +243,11 @@ fn by_name(site: &Site, request: &Request, name: &str) -> Result<Answer, String>
         "deep-nesting" => shapes::deep_nesting(request)?,
         "many-links" => shapes::many_links(request)?,
         "huge-attributes" => shapes::huge_attributes(),
+        "meta-robots" => wishes::meta(request)?,
+        "x-robots-tag" => wishes::header(request)?,
+        "rel-nofollow" => wishes::links_with_rel(),
+        "etag" => conditions::etag(request),
+        "basic-auth" => conditions::basic_auth(request),
         "odd-links" => links::odd_links(request),
         "odd-links.json" => links::odd_links_json(request),
         "base-href" => links::base_href(),
@@ -223,6 +263,8 @@ fn by_name_and_rest(site: &Site, request: &Request, name: &str, rest: &str) -> R
         "flaky" => flaky(site, request, rest),
         "redirect-chain" => redirects::chain(request, rest),
         "redirect-loop" => Ok(redirects::in_a_loop(rest)),
+        "robots" => robots::answer(request, rest),
+        "sitemap" => sitemaps::answer(request, rest),
         "odd-target" => Ok(Answer::Reply(Reply::html(document("A target", "<p>where an odd link leads</p>")))),
         _ => Ok(Answer::Reply(Reply::not_found())),
     }

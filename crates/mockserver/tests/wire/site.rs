@@ -301,3 +301,38 @@ async fn latency_delays_pages() {
     assert!(arrival.ended_ms.unwrap() - arrival.at_ms >= 50);
     served.stop().await;
 }
+
+#[tokio::test]
+async fn each_host_has_a_robots_txt_of_its_own_and_the_truth_says_which() {
+    let served = Served::start(SiteConfig { robots_by_host: true, ..SiteConfig::practice() }).await;
+    let port = served.host.rsplit_once(':').unwrap().1;
+    let truth = |number: u8| served.site.truth(&format!("http://127.0.0.{number}:{port}"));
+    let robots = served.get("/robots.txt").await;
+    assert!(robots.text().contains("Crawl-delay: 0.2\n") && robots.text().contains("u/*1$\n"), "{}", robots.text());
+    let (one, two, eight) = (truth(1), truth(2), truth(8));
+    let rules = one.robots.clone().unwrap();
+    assert_eq!((rules.number, rules.crawl_delay_ms), (1, Some(200)));
+    let profiles = rules.disallowed.iter().filter(|page| page.contains("/u/") && page.ends_with('1')).count();
+    let cars = rules.disallowed.iter().filter(|page| page.contains("cn/m") && !page.ends_with("4/")).count();
+    assert!(profiles > 50 && cars > 100 && profiles + cars == rules.disallowed.len());
+    assert!(rules.disallowed.iter().all(|page| one.pages().contains(&page.as_str())));
+    assert_ne!(two.robots.unwrap().disallowed, rules.disallowed);
+    assert_eq!((eight.robots.clone().unwrap().crawl_delay_ms, eight.robots.unwrap().disallowed), (None, vec![]));
+    assert_eq!(served.site.truth(&served.base()).robots, Some(rules));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn sitemaps_list_all_pages_of_the_truth() {
+    let served = Served::start(SiteConfig { cities: 2, pages: Some(1), cars: 3, ..SiteConfig::endless() }).await;
+    let truth = served.site.truth(&served.base());
+    let index = served.get("/sitemap.xml").await;
+    assert!(index.text().contains(&format!("<loc>{}/sitemap-people.xml.gz</loc>", served.base())));
+    let cars = served.get("/sitemap-cars.txt").await;
+    assert_eq!(cars.text().lines().collect::<Vec<_>>(), truth.cars.pages);
+    let people = served.get("/sitemap-people.xml.gz").await;
+    let mut xml = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(people.body()), &mut xml).unwrap();
+    assert_eq!(xml.matches("<loc>").count(), truth.people.unwrap().pages.len());
+    served.stop().await;
+}

@@ -1,14 +1,20 @@
-//! HTTP clients, one per reach.
+//! HTTP clients, one per reach and proxy.
 //!
 //! *Invariant*: a connection in a client's pool was made through a resolver with that client's reach, and a job uses the client of the
 //! reach that its permits give to its own host and port. So no job rides on a connection it could not have made itself. The resolver is
 //! not asked for hosts written as addresses: those are checked before the client is asked.
+//!
+//! Through a proxy the reach is that of the proxy's own address, which whoever named the proxy has permitted by that. Hosts written as
+//! addresses are checked even so; where a name leads, the proxy alone knows.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use model::error::{RetryClass, WireError};
+use model::job::{NetPermit, Proxy};
+use model::{CrawlUrl, Job};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
@@ -20,14 +26,59 @@ use super::resolver::CheckedResolver;
 /// connections and is made anew.
 const MAX_CLIENTS: usize = 16;
 
+/// The port of a SOCKS proxy whose address has none.
+const SOCKS_PORT: u16 = 1080;
+
 /// How long an idle connection is kept: longer than the usual delay between two pages of a host, shorter than would gather the sockets
 /// of a minute's hosts.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How a job's connection is made.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Through {
+    /// What the connection may lead to: the job's host, or its proxy.
+    pub(crate) reach: Reach,
+    /// What a host written as an address may be.
+    literals: Option<Reach>,
+    proxy: Option<Proxy>,
+}
+
 #[derive(Clone, PartialEq, Eq)]
 struct Kind {
     reach: Reach,
+    proxy: Option<Proxy>,
     connect_timeout: Duration,
+}
+
+impl Through {
+    /// What a job says of its connection.
+    ///
+    /// # Errors
+    /// `bad proxy` for one that cannot be used.
+    pub(crate) fn of(job: &Job) -> Result<Through, WireError> {
+        let reach = Reach::of(&job.url, &job.fetch.allow_net);
+        let Some(proxy) = &job.fetch.proxy else { return Ok(Through { reach, literals: None, proxy: None }) };
+        let bad = |why: &str| WireError::new("bad proxy", RetryClass::Dead, why);
+        let url = Url::parse(&proxy.url).map_err(|error| bad(&error.to_string()))?;
+        // With `socks5` names would be resolved here, past the address rule, and then be of no use to the proxy.
+        if !matches!(url.scheme(), "http" | "https" | "socks5h") {
+            return Err(bad("a proxy is an address with the scheme http, https or socks5h"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(bad("a proxy's credentials are not part of its address"));
+        }
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default().or(Some(SOCKS_PORT))) else {
+            return Err(bad("a proxy has a host"));
+        };
+        let web = CrawlUrl::parse(&format!("http://{host}:{port}/")).map_err(|error| bad(&error.to_string()))?;
+        let named = NetPermit { host: web.host_str().to_owned(), port: Some(web.port()) };
+        Ok(Through { reach: Reach::of(&web, &[named]), literals: Some(reach), proxy: Some(proxy.clone()) })
+    }
+
+    /// The proxy as it is told to others.
+    pub(crate) fn proxy_name(&self) -> Option<String> {
+        self.proxy.as_ref().map(|proxy| proxy.url.trim_end_matches('/').to_owned())
+    }
 }
 
 pub(crate) struct Clients {
@@ -50,27 +101,29 @@ impl Clients {
         Clients { denied: denied.into(), kept: Mutex::new(Vec::new()) }
     }
 
-    /// A client that connects only to what `reach` admits.
-    pub(crate) fn get(&self, url: &Url, reach: &Reach, connect_timeout: Duration) -> Result<Client, NoClient> {
+    /// A client that connects only to what the reach admits.
+    pub(crate) fn get(&self, url: &Url, through: &Through, connect_timeout: Duration) -> Result<Client, NoClient> {
+        let Through { reach, literals, proxy } = through;
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
             Some(Host::Domain(_)) | None => None,
         };
-        if let Some(address) = literal.filter(|address| !self.admits(reach, *address)) {
+        if let Some(address) = literal.filter(|address| !self.admits(literals.as_ref().unwrap_or(reach), *address)) {
             return Err(NoClient::Forbidden(address));
         }
+        let wanted = Kind { reach: reach.clone(), proxy: proxy.clone(), connect_timeout };
         let mut kept = self.kept.lock().expect("no holder of this lock panics");
-        if let Some(at) = kept.iter().rposition(|(kind, _)| kind.reach == *reach && kind.connect_timeout == connect_timeout) {
+        if let Some(at) = kept.iter().rposition(|(kind, _)| *kind == wanted) {
             let last = kept.len() - 1;
             kept[at..=last].rotate_left(1);
             return Ok(kept[last].1.clone());
         }
-        let client = self.make(reach, connect_timeout).map_err(NoClient::Setup)?;
+        let client = self.make(&wanted).map_err(NoClient::Setup)?;
         if kept.len() == MAX_CLIENTS {
             kept.remove(0);
         }
-        kept.push((Kind { reach: reach.clone(), connect_timeout }, client.clone()));
+        kept.push((wanted, client.clone()));
         Ok(client)
     }
 
@@ -79,16 +132,26 @@ impl Clients {
         reach.admits(address, &self.denied)
     }
 
-    fn make(&self, reach: &Reach, connect_timeout: Duration) -> Result<Client, reqwest::Error> {
-        Client::builder()
-            .dns_resolver(Arc::new(CheckedResolver { reach: reach.clone(), denied: Arc::clone(&self.denied) }))
-            .connect_timeout(connect_timeout)
+    fn make(&self, kind: &Kind) -> Result<Client, reqwest::Error> {
+        let builder = Client::builder()
+            .dns_resolver(Arc::new(CheckedResolver { reach: kind.reach.clone(), denied: Arc::clone(&self.denied) }))
+            .connect_timeout(kind.connect_timeout)
             .redirect(Policy::none())
-            // A proxy would connect where this process must not; the environment has no say in it.
+            // A proxy of the environment would connect where this process must not; only a job has a say in it.
             .no_proxy()
             .referer(false)
             .tcp_nodelay(true)
-            .pool_idle_timeout(IDLE)
-            .build()
+            .pool_idle_timeout(IDLE);
+        match &kind.proxy {
+            Some(Proxy { url, auth }) => {
+                let proxy = reqwest::Proxy::all(url)?;
+                let proxy = match auth {
+                    Some(auth) => proxy.basic_auth(auth.user.reveal(), auth.password.reveal()),
+                    None => proxy,
+                };
+                builder.proxy(proxy).build()
+            }
+            None => builder.build(),
+        }
     }
 }

@@ -11,7 +11,12 @@ mod status;
 
 mod body;
 mod budget;
+mod facts;
 mod fetcher;
+mod headers;
+mod redirect;
+mod wanted;
 
 pub(crate) use fetcher::{Ended, Fetched, Fetcher};
 pub(crate) use media::is_html;
+pub(crate) use wanted::Wanted;

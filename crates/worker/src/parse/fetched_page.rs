@@ -4,12 +4,15 @@ use std::cell::OnceCell;
 
 use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
+use model::job::Honour;
+use model::outcome::Wishes;
 use model::{CrawlUrl, DedupKey, UrlError};
 use scraper::Html;
 use url::Url;
 
 use super::base::Base;
-use super::{Allowance, ParseError, dom, scan};
+use super::scan::{self, Scan};
+use super::{Allowance, ParseError, dom, wishes};
 
 /// A page that was fetched and decoded. What takes work to know (its tree, its base address) is worked out when first asked for.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct FetchedPage<'a> {
     text: &'a str,
     encoding: &'static Encoding,
     allowance: Allowance,
+    honour: Honour,
+    scan: OnceCell<Result<Scan, ParseError>>,
     base: OnceCell<(Base, Result<(), ParseError>)>,
     html: OnceCell<Result<Html, ParseError>>,
 }
@@ -39,6 +44,8 @@ impl<'a> FetchedPage<'a> {
             text,
             encoding: UTF_8,
             allowance: Allowance::default(),
+            honour: Honour::default(),
+            scan: OnceCell::new(),
             base: OnceCell::new(),
             html: OnceCell::new(),
         }
@@ -47,6 +54,11 @@ impl<'a> FetchedPage<'a> {
     /// The same with the encoding it came in, in which the queries of its links are sent.
     pub fn with_encoding(self, encoding: &'static Encoding) -> FetchedPage<'a> {
         FetchedPage { encoding, ..self }
+    }
+
+    /// The same with the wishes that are honoured.
+    pub(crate) fn with_honour(self, honour: Honour) -> FetchedPage<'a> {
+        FetchedPage { honour, ..self }
     }
 
     /// The same with what reading it may cost.
@@ -115,14 +127,39 @@ impl<'a> FetchedPage<'a> {
 
     pub(crate) fn link_base(&self) -> &Base {
         let (base, _) = self.base.get_or_init(|| {
-            let scanned = if mentions_base(self.text) { scan::scan(self.text, &self.allowance) } else { Ok(scan::Scan::default()) };
+            let scanned = if mentions(self.text, b"base", |_| true) { self.scan().map(Some) } else { Ok(None) };
             let (named, result) = match scanned {
-                Ok(scan) => (scan.base, Ok(())),
+                Ok(scan) => (scan.and_then(|scan| scan.base.as_deref()), Ok(())),
                 Err(error) => (None, Err(error)),
             };
-            (Base::new(self.url.to_url(), named.as_deref(), self.encoding), result)
+            (Base::new(self.url.to_url(), named, self.encoding), result)
         });
         base
+    }
+
+    /// What its tokens say of it; read once.
+    pub(crate) fn scan(&self) -> Result<&Scan, ParseError> {
+        self.scan.get_or_init(|| scan::scan(self.text, &self.allowance)).as_ref().map_err(Clone::clone)
+    }
+
+    /// Whether a link with this `rel` is followed.
+    pub(crate) fn follows(&self, rel: Option<&str>) -> bool {
+        !self.honour.rel_nofollow || !rel.is_some_and(says_nofollow)
+    }
+
+    /// What it wishes of the crawler with this product token, in its headers and, where it is HTML, in `meta` elements.
+    ///
+    /// # Errors
+    /// [`ParseError::TooComplex`] for a page with such an element that could not be read to its end.
+    pub(crate) fn wishes(&self, token: &str) -> Result<Wishes, ParseError> {
+        let mut wishes = wishes::of_headers(self.headers, token);
+        let has_wish = |tag: &str| tag.as_bytes().windows(2).any(|two| two.eq_ignore_ascii_case(b"no"));
+        if self.scan.get().is_some() || mentions(self.text, b"meta", has_wish) {
+            for (name, content) in &self.scan()?.wishes {
+                wishes::add_meta(&mut wishes, name, content, token);
+            }
+        }
+        Ok(wishes)
     }
 
     /// Whether the base address could be told. Asked once a parser is done: what it found with a wrong one is of no use.
@@ -142,9 +179,20 @@ impl<'a> FetchedPage<'a> {
     }
 }
 
-/// Whether a `<base` occurs at all, which it seldom does.
-fn mentions_base(text: &str) -> bool {
-    text.match_indices('<').any(|(at, _)| text.as_bytes().get(at + 1..at + 5).is_some_and(|name| name.eq_ignore_ascii_case(b"base")))
+/// How much of a tag is looked at before the page is read for it: it is one of a few short attributes.
+const LONGEST_TAG: usize = 4 * 1024;
+
+/// Whether a tag of this name, of four letters, occurs that could be the one in question: a quick look before the page is read for it.
+fn mentions(text: &str, name: &[u8; 4], is_it: impl Fn(&str) -> bool) -> bool {
+    text.match_indices('<').any(|(at, _)| {
+        let is_named = text.as_bytes().get(at + 1..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(name));
+        is_named && is_it(&text[at..text.floor_char_boundary(at + LONGEST_TAG)])
+    })
+}
+
+/// Whether a `rel` attribute has the word `nofollow`.
+pub(crate) fn says_nofollow(rel: &str) -> bool {
+    rel.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("nofollow"))
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ mod base;
 mod dom;
 mod error;
 mod feed;
+mod refresh;
 mod scan;
 mod text;
+mod wishes;
 
 mod fetched_page;
 mod parsed;
@@ -18,6 +20,7 @@ mod registry;
 
 mod nil_parser;
 mod page_parser;
+mod sitemap;
 mod spider_parser;
 
 pub(crate) use allowance::Allowance;
@@ -38,8 +41,19 @@ pub trait Parse: Send + Sync {
     fn parse(&self, page: &FetchedPage<'_>, args: &Args) -> Result<Parsed, ParseError>;
 
     /// Whether a body of this media type (lower case, without parameters) is worth reading. HTML, unless a parser says otherwise; a body
-    /// of another type is not read and the page skipped.
+    /// of another type is not read and the page skipped. Empty: a body without a type, which a parser of HTML gets if it begins like HTML.
     fn reads(&self, media_type: &str) -> bool {
         crate::fetch::is_html(media_type)
+    }
+
+    /// Whether it reads the body as text. One that reads bytes only is spared the decoding; the text is empty then.
+    fn reads_text(&self) -> bool {
+        true
+    }
+
+    /// Most bytes of a body, decompressed as HTTP says, that are worth reading where a crawl's pages have this many. More makes the page
+    /// skipped as too large.
+    fn max_body_bytes(&self, of_a_page: u64) -> u64 {
+        of_a_page
     }
 }

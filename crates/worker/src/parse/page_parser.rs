@@ -7,16 +7,16 @@ use scraper::{ElementRef, Html, Selector};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::base::Base;
-use super::scan::scan;
+use super::scan::{FoundLink, LinkKind};
 use super::{Allowance, FetchedPage, Parse, ParseError, Parsed, dom};
 
-/// Reads any HTML page: one item of type `page`, and every link of an `a` or `area` followed with the same parser and arguments.
+/// Reads any HTML page: one item of type `page`, and every link followed with the same parser and arguments.
 ///
-/// Those two elements are what a person can click. `iframe` and `frame` show other pages, mostly of other sites, and `link` and forms lead
-/// to what is no page.
+/// Links are what a person can click, `a` and `area`, and what browsers and readers are told of other pages: `link` with `rel` next, prev and
+/// canonical, and alternate with a `hreflang`; `meta` refresh; `frame`. Not followed: `iframe`, which mostly shows a piece of another site;
+/// `img` with its `srcset`, media, objects and styles, which are no pages; forms. The item counts what can be clicked.
 ///
-/// Arguments: `follow` (`all`, or `none` for no links), `text`, `headings` and `links`, each `true` or `false`, which add the main text, the
+/// Arguments: `follow` (`all`; `clickable` for `a` and `area` alone; or `none`), `text`, `headings` and `links`, each `true` or `false`, which add the main text, the
 /// headings and the addresses of all links to the item; of the latter as many as fit, the others counted as links cut.
 pub(crate) struct PageParser;
 
@@ -44,10 +44,18 @@ struct PagePayload<'a> {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wanted {
-    follow_none: bool,
+    follow: Follow,
     text: bool,
     headings: bool,
     links: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Follow {
+    #[default]
+    All,
+    Clickable,
+    None,
 }
 
 impl Wanted {
@@ -59,10 +67,11 @@ impl Wanted {
                 "headings" => &mut wanted.headings,
                 "links" => &mut wanted.links,
                 "follow" => {
-                    wanted.follow_none = match value.as_str() {
-                        "all" => false,
-                        "none" => true,
-                        other => return Err(ParseError::InvalidArg(format!("follow is {other:?}, expected all or none"))),
+                    wanted.follow = match value.as_str() {
+                        "all" => Follow::All,
+                        "clickable" => Follow::Clickable,
+                        "none" => Follow::None,
+                        other => return Err(ParseError::InvalidArg(format!("follow is {other:?}, expected all, clickable or none"))),
                     };
                     continue;
                 }
@@ -84,18 +93,19 @@ impl Wanted {
 impl Parse for PageParser {
     fn parse(&self, page: &FetchedPage<'_>, args: &Args) -> Result<Parsed, ParseError> {
         let wanted = Wanted::of(args)?;
-        let scan = scan(page.text(), page.allowance())?;
-        let base = Base::new(page.url().to_url(), scan.base.as_deref(), page.encoding());
+        let scan = page.scan()?;
+        let base = page.link_base().clone();
         let mut parsed = Parsed::with_base(page, base.clone());
         let same = ParserRef { name: PAGE_PARSER.to_owned(), args: args.clone() };
         let mut links = 0;
         let mut link_urls = wanted.links.then(Vec::new);
         let mut link_bytes = 0;
-        for href in &scan.links {
+        for FoundLink { href, kind, nofollow } in &scan.links {
+            let clickable = *kind == LinkKind::Click;
             match base.resolve(href) {
                 Ok(url) => {
-                    links += 1;
-                    if let Some(urls) = &mut link_urls {
+                    links += usize::from(clickable);
+                    if let Some(urls) = link_urls.as_mut().filter(|_| clickable) {
                         link_bytes += url.as_str().len();
                         if urls.len() < MAX_LINKS && link_bytes <= MAX_LINK_URL_BYTES {
                             urls.push(url.to_string());
@@ -103,14 +113,21 @@ impl Parse for PageParser {
                             parsed.cut_link();
                         }
                     }
-                    if !wanted.follow_none {
+                    let follow = match wanted.follow {
+                        Follow::All => true,
+                        Follow::Clickable => clickable,
+                        Follow::None => false,
+                    };
+                    if follow && *nofollow && !page.follows(Some("nofollow")) {
+                        parsed.refuse_nofollow();
+                    } else if follow {
                         parsed.follow_url(url, &same);
                     }
                 }
                 Err(error) => parsed.refuse(&error),
             }
         }
-        let canonical = scan.canonical.and_then(|href| base.resolve(&href).ok());
+        let canonical = scan.canonical.as_ref().and_then(|href| base.resolve(href).ok());
         let payload = PagePayload {
             status: page.status(),
             title: scan.title.as_deref().unwrap_or_default(),
@@ -188,7 +205,7 @@ mod tests {
     fn a_page_becomes_one_item_and_its_links() {
         let page = parse(&[]).unwrap();
         let links: Vec<&str> = page.links.iter().map(|link| link.url.as_str()).collect();
-        assert_eq!(links, ["http://h/d/x"]);
+        assert_eq!(links, ["http://h/c", "http://h/d/x"]);
         assert_eq!((page.cut.other_schemes, page.items.len()), (1, 1));
         let item = &page.items[0];
         assert_eq!((item.item_type.as_str(), item.id.as_str()), ("page", item.url.dedup_key().to_string().as_str()));
@@ -206,6 +223,8 @@ mod tests {
         let added = r#","text":"H 1 P XXY","headings":["H 1"],"link_urls":["http://h/d/x","http://h/d/x"]}"#;
         assert!(page.items[0].payload.as_str().ends_with(added), "{:?}", page.items[0].payload);
         assert_eq!(page.links[0].parser.args.len(), 3);
+        let clickable = parse(&[("follow", "clickable")]).unwrap();
+        assert_eq!(clickable.links.iter().map(|link| link.url.as_str()).collect::<Vec<_>>(), ["http://h/d/x"]);
         assert_eq!(parse(&[("follow", "none")]).unwrap().links, []);
     }
 

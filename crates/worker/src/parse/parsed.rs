@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use model::outcome::{MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD};
+use model::job::Honour;
+use model::outcome::{MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD, Wishes};
 use model::{CrawlUrl, DedupKey, Item, ItemId, Link, Page, ParserRef, PayloadJson, UrlError};
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ pub struct Parsed {
     seen: HashSet<(DedupKey, u64)>,
     hasher: std::hash::RandomState,
     link_bytes: usize,
+    most_link_bytes: usize,
     item_bytes: usize,
     ordinals: HashMap<String, usize>,
 }
@@ -42,6 +44,7 @@ impl Parsed {
             seen: HashSet::new(),
             hasher: std::hash::RandomState::new(),
             link_bytes: 0,
+            most_link_bytes: MAX_LINK_BYTES,
             item_bytes: 0,
             ordinals: HashMap::new(),
         }
@@ -61,20 +64,35 @@ impl Parsed {
         }
     }
 
+    /// The same with so much room for links, for a parser that finds nothing else.
+    pub(crate) fn with_link_bytes(self, most_link_bytes: usize) -> Parsed {
+        Parsed { most_link_bytes, ..self }
+    }
+
+    /// The address a link means, canonical.
+    pub(crate) fn resolve(&self, href: &str) -> Result<CrawlUrl, UrlError> {
+        self.base.resolve(href)
+    }
+
     /// Follows an absolute address.
     pub fn follow_url(&mut self, url: CrawlUrl, parser: &ParserRef) {
+        self.follow_listed(url, parser, 0, None);
+    }
+
+    /// Follows an absolute address of which a sitemap says how much it is wanted and when it was changed.
+    pub(crate) fn follow_listed(&mut self, url: CrawlUrl, parser: &ParserRef, priority: i32, modified_ms: Option<u64>) {
         let key = url.dedup_key();
         if !self.seen.insert((key, self.hash(parser))) {
             return;
         }
         let args: usize = parser.args.iter().map(|(name, value)| name.len() + value.len()).sum();
         let bytes = WIRE_OVERHEAD + url.as_str().len() + parser.name.len() + args;
-        if self.page.links.len() >= MAX_LINKS || self.link_bytes + bytes > MAX_LINK_BYTES {
+        if self.page.links.len() >= MAX_LINKS || self.link_bytes + bytes > self.most_link_bytes {
             self.page.cut.links += 1;
             return;
         }
         self.link_bytes += bytes;
-        self.page.links.push(Link { url, key, parser: parser.clone() });
+        self.page.links.push(Link { url, key, parser: parser.clone(), priority, modified_ms });
     }
 
     /// Counts a link that cannot be crawled.
@@ -85,6 +103,16 @@ impl Parsed {
             UrlError::Scheme(_) => cut.other_schemes += 1,
             UrlError::TooLong(_) => cut.long_urls += 1,
         }
+    }
+
+    /// Counts what should have been a link and is no URL.
+    pub(crate) fn refuse_malformed(&mut self) {
+        self.page.cut.malformed += 1;
+    }
+
+    /// Counts a link that itself says it is not to be followed.
+    pub(crate) fn refuse_nofollow(&mut self) {
+        self.page.cut.nofollow += 1;
     }
 
     /// Keeps an item of the page. Without an id of its own it gets one from the page's key, its type and how many of the type came before.
@@ -120,6 +148,17 @@ impl Parsed {
         self.item_bytes += bytes;
         self.page.items.push(Item { url, item_type: item_type.to_owned(), id, payload });
         Ok(())
+    }
+
+    /// Leaves out what the page does not wish to be followed or kept, as far as that is honoured, and counts it.
+    pub(crate) fn heed(&mut self, wishes: Wishes, honour: Honour) {
+        self.page.wishes = wishes;
+        if wishes.nofollow && honour.nofollow {
+            self.page.cut.nofollow += std::mem::take(&mut self.page.links).len() as u64;
+        }
+        if wishes.noindex && honour.noindex {
+            self.page.cut.noindex += std::mem::take(&mut self.page.items).len() as u64;
+        }
     }
 
     /// What is sent to the engine.
@@ -193,7 +232,7 @@ mod tests {
             parsed.item("t", None, &"y").unwrap();
         });
         assert_eq!(page.links.len(), MAX_LINKS);
-        assert_eq!(page.cut, Cut { links: 2, items: 1, long_urls: 1, other_schemes: 2, malformed: 1 });
+        assert_eq!(page.cut, Cut { links: 2, items: 1, long_urls: 1, other_schemes: 2, malformed: 1, nofollow: 0, noindex: 0 });
         assert_eq!(page.items[0].id, ItemId::derived(CrawlUrl::parse("http://h/").unwrap().dedup_key(), "t", 1));
     }
 

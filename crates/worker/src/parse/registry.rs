@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use model::parser::{NIL_PARSER, PAGE_PARSER};
+use model::parser::{NIL_PARSER, PAGE_PARSER, SITEMAP_PARSER};
 
 use super::Parse;
 use super::nil_parser::NilParser;
 use super::page_parser::PageParser;
+use super::sitemap::SitemapParser;
 
 /// Parsers by name: the built-in ones and those a worker or engine binary adds. A spider's own parsers come before them.
 #[derive(Clone)]
@@ -17,11 +18,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// `page` and `NilParser`.
+    /// `page`, `NilParser` and `sitemap`.
     pub fn builtin() -> Registry {
         let mut registry = Registry { parsers: BTreeMap::new() };
         registry.parsers.insert(PAGE_PARSER.to_owned(), Arc::new(PageParser));
         registry.parsers.insert(NIL_PARSER.to_owned(), Arc::new(NilParser));
+        registry.parsers.insert(SITEMAP_PARSER.to_owned(), Arc::new(SitemapParser));
         registry
     }
 

@@ -15,7 +15,9 @@ use html5ever::{LocalName, local_name};
 use super::Allowance;
 use super::ParseError;
 use super::feed::in_pieces;
+use super::fetched_page::says_nofollow;
 use super::text::{Collapsed, collapse};
+use super::{refresh, wishes};
 
 /// What was read, as it is written: nothing is resolved. Text is collapsed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,9 +27,32 @@ pub(crate) struct Scan {
     pub(crate) canonical: Option<String>,
     pub(crate) lang: Option<String>,
     pub(crate) base: Option<String>,
-    /// The `href` of every `a` and `area`, in page order, with repeats.
-    pub(crate) links: Vec<StrTendril>,
+    /// Where it leads, in page order, with repeats.
+    pub(crate) links: Vec<FoundLink>,
+    /// Name and content of `meta` elements with wishes for crawlers, the first [`MAX_WISHES`].
+    pub(crate) wishes: Vec<(String, String)>,
 }
+
+/// An address on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundLink {
+    pub(crate) href: StrTendril,
+    pub(crate) kind: LinkKind,
+    /// Whether it says `rel=nofollow`.
+    pub(crate) nofollow: bool,
+}
+
+/// What an address stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkKind {
+    /// An `a` or `area`: what a person can click.
+    Click,
+    /// What a browser or reader is told: `link` with `rel` next, prev or canonical, or alternate with a `hreflang`; `meta` refresh; `frame`.
+    Told,
+}
+
+/// Most `meta` elements with wishes that are kept.
+const MAX_WISHES: usize = 64;
 
 /// How much is read between two looks at the clock.
 const PIECE: usize = 16 * 1024;
@@ -105,7 +130,8 @@ impl Sink {
     fn note(&self, tag: &Tag, html: bool) {
         let mut found = self.found.borrow_mut();
         match tag.name {
-            local_name!("a") | local_name!("area") => found.links.extend(attribute(tag, "href").cloned()),
+            local_name!("a") | local_name!("area") => found.link(tag, "href", LinkKind::Click),
+            local_name!("frame") if html => found.link(tag, "src", LinkKind::Told),
             local_name!("title") if html && found.title.is_none() && self.title.borrow().is_none() => {
                 *self.title.borrow_mut() = Some(Collapsed::default());
             }
@@ -113,11 +139,15 @@ impl Sink {
                 found.lang = attribute(tag, "lang").map(|lang| lang.trim().to_owned()).filter(|lang| !lang.is_empty());
             }
             local_name!("base") if html && found.base.is_none() => found.base = attribute(tag, "href").map(|href| href.to_string()),
-            local_name!("meta") if html && found.description.is_none() && names(tag, "name", "description") => {
-                found.description = attribute(tag, "content").map(|content| collapse(content)).filter(|content| !content.is_empty());
-            }
-            local_name!("link") if html && found.canonical.is_none() && names(tag, "rel", "canonical") => {
-                found.canonical = attribute(tag, "href").map(|href| href.to_string()).filter(|href| !href.is_empty());
+            local_name!("meta") if html => found.meta(tag),
+            local_name!("link") if html => {
+                let is = |word| names(tag, "rel", word);
+                if found.canonical.is_none() && is("canonical") {
+                    found.canonical = attribute(tag, "href").map(|href| href.to_string()).filter(|href| !href.is_empty());
+                }
+                if is("next") || is("prev") || is("canonical") || is("alternate") && has_any(tag, &["hreflang"]) && !is("stylesheet") {
+                    found.link(tag, "href", LinkKind::Told);
+                }
             }
             _ => {}
         }
@@ -161,6 +191,32 @@ impl Sink {
         let mut foreign = self.foreign.borrow_mut();
         while foreign.last().is_some_and(|innermost| !innermost.html) {
             foreign.pop();
+        }
+    }
+}
+
+impl Scan {
+    fn link(&mut self, tag: &Tag, name: &str, kind: LinkKind) {
+        if let Some(href) = attribute(tag, name) {
+            self.links.push(FoundLink { href: href.clone(), kind, nofollow: attribute(tag, "rel").is_some_and(|rel| says_nofollow(rel)) });
+        }
+    }
+
+    fn meta(&mut self, tag: &Tag) {
+        let Some(content) = attribute(tag, "content") else { return };
+        if self.description.is_none() && names(tag, "name", "description") {
+            self.description = Some(collapse(content)).filter(|content| !content.is_empty());
+        }
+        if names(tag, "http-equiv", "refresh")
+            && let Some(target) = refresh::target(content)
+        {
+            self.links.push(FoundLink { href: StrTendril::from_slice(target), kind: LinkKind::Told, nofollow: false });
+        }
+        if let Some(name) = attribute(tag, "name")
+            && wishes::has_any(content)
+            && self.wishes.len() < MAX_WISHES
+        {
+            self.wishes.push((name.to_string(), content.to_string()));
         }
     }
 }
@@ -303,7 +359,36 @@ mod tests {
     }
 
     fn links(html: &str) -> Vec<String> {
-        scan(html).unwrap().links.iter().map(|link| link.to_string()).collect()
+        let links = scan(html).unwrap().links;
+        links.iter().filter(|link| link.kind == LinkKind::Click).map(|link| link.href.to_string()).collect()
+    }
+
+    #[test]
+    fn what_a_browser_is_told_is_found_beside_what_can_be_clicked() {
+        let told = |html: &str| -> Vec<String> {
+            let links = scan(html).unwrap().links;
+            links.iter().filter(|link| link.kind == LinkKind::Told).map(|link| link.href.to_string()).collect()
+        };
+        for (html, expected) in [
+            ("<link rel=next href=1><link rel='prev' href=2><link rel=Canonical href=3>", vec!["1", "2", "3"]),
+            ("<link rel=alternate hreflang=de href=1><link rel=alternate type=application/rss+xml href=2>", vec!["1"]),
+            ("<link rel='alternate stylesheet' hreflang=de href=1><link rel=icon href=2><link rel=preload href=3>", vec![]),
+            ("<meta http-equiv=Refresh content='5; url=1'><meta http-equiv=refresh content=5>", vec!["1"]),
+            ("<frameset><frame src=1><frame></frameset>", vec!["1"]),
+            ("<iframe src=1></iframe><img src=2 srcset='3 2x'><form action=4><embed src=5><object data=6><video src=7>", vec![]),
+            ("<template><link rel=next href=1><meta http-equiv=refresh content='0;url=2'></template>", vec![]),
+            ("<svg><frame src=1></svg>", vec![]),
+        ] {
+            assert_eq!(told(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn wishes_and_nofollow_are_noted() {
+        let html = "<meta name=robots content='index,nofollow'><meta name=x content=all><a rel='me NOFOLLOW' href=1><a rel=me href=2>";
+        let found = scan(html).unwrap();
+        assert_eq!(found.wishes, [("robots".to_owned(), "index,nofollow".to_owned())]);
+        assert_eq!(found.links.iter().map(|link| link.nofollow).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

@@ -65,6 +65,10 @@ impl<'r> Reading<'r, '_> {
                 for element in self.page.html()?.select(selector) {
                     allowance.check()?;
                     if let Some(href) = element.attr(attr) {
+                        if !self.page.follows(element.attr("rel")) {
+                            self.parsed.refuse_nofollow();
+                            continue;
+                        }
                         self.link(rule, href, |source| match source {
                             ArgSource::Text => dom::text_of(element, allowance).map(Some),
                             ArgSource::Attr(name) => Ok(Some(element.attr(name).map(collapse).unwrap_or_default())),

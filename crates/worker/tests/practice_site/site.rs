@@ -36,13 +36,7 @@ impl Served {
 pub(crate) fn job(url: &str, parser: ParserRef, spider: Option<&SpiderHash>) -> Job {
     let url = CrawlUrl::parse(url).unwrap();
     let permit = NetPermit { host: url.host_str().to_owned(), port: Some(url.port()) };
-    let fetch = FetchRules {
-        user_agent: "test".into(),
-        headers: Vec::new(),
-        connect_timeout_ms: 2_000,
-        fetch_timeout_ms: 10_000,
-        max_body_bytes: 10_000_000,
-        allow_net: vec![permit],
-    };
-    Job { key: url.dedup_key(), url, parser, spider: spider.cloned(), cookie: None, fetch }
+    let fetch =
+        FetchRules { connect_timeout_ms: 2_000, fetch_timeout_ms: 10_000, allow_net: vec![permit], ..FetchRules::plain("test/1.0") };
+    Job { key: url.dedup_key(), url, parser, spider: spider.cloned(), cookie: None, validators: None, fetch }
 }

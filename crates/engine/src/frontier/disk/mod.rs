@@ -2,8 +2,8 @@
 //!
 //! Keyspaces, written together in one atomic batch a group: `known` (every URL's key: its parser's hash, and where it is or was queued),
 //! `due` and `later` (the queues, in the order they are handed out), `done` and `dead` (what became of a URL: its story), `rejected` and
-//! `send` (items that were refused, and those of them to be sent again), `origins`, `alike` (counts against traps), and `crawl` (one record:
-//! identity and counters).
+//! `send` (items that were refused, and those of them to be sent again), `origins`, `alike` (counts against traps), and `crawl` (a record:
+//! identity and counters; the scope).
 //!
 //! **Invariant.** A known URL is in exactly one of `due`, `later`, `done`, `dead`; in a queue it is at the place that `known` names.
 //! **Invariant.** What is in flight is known to this process only: on disk it is queued until the group that ends it.
@@ -11,6 +11,7 @@
 //! A kill loses nothing that was committed. A power failure may lose what was not synced ([`Opening::sync`]); what is lost then is fetched
 //! again.
 
+mod check;
 mod clock;
 mod group;
 mod key_table;
@@ -29,21 +30,23 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
+pub use check::{Checked, Fault, Faults, check};
 pub(super) use record::FORMAT;
 pub use record::{CrawlRecord, OutputMark};
 
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
-use super::{DeadLetter, FrontierError, Notes, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
-use crate::ledger::Ledger;
+use super::{DeadLetter, FrontierError, Notes, OriginState, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
+use crate::ledger::{self, Ledger};
 use crate::request::Request;
 use crate::scheduler::{Health, Ill};
+use crate::scope::Scope;
 use clock::Clock;
 use group::{Change, OpenGroup};
 use known::KnownKeys;
 use origins::{OriginQueue, Origins};
 use queue_key::QueueKey;
-use record::{IllRecord, KnownUrl};
+use record::{IllRecord, KnownUrl, OriginRecord};
 use sync::Syncer;
 
 /// A frontier on disk.
@@ -57,6 +60,9 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The key of the one record in `crawl`.
 const RECORD: &str = "record";
+
+/// The key of the scope in `crawl`: written at each start, unlike the record.
+const SCOPE: &str = "scope";
 
 /// What becomes of what is there when a frontier is opened.
 pub struct Opening<'o> {
@@ -78,6 +84,16 @@ pub enum Opened {
     Ready(Box<DiskFrontier>, CrawlRecord),
     /// A crawl that is complete, as its record says; nothing was changed.
     Complete(CrawlRecord),
+}
+
+/// A frontier that is looked at.
+pub struct Inspected {
+    /// The frontier.
+    pub frontier: DiskFrontier,
+    /// Identity and counters.
+    pub record: CrawlRecord,
+    /// The scope of the last start, with the sites that have joined since; none if it ended before it had one.
+    pub scope: Option<Scope>,
 }
 
 /// The keyspaces; see the module.
@@ -131,6 +147,12 @@ impl Spaces {
     /// The crawl's record, if one was written.
     fn record(&self) -> Result<Option<CrawlRecord>, FrontierError> {
         self.crawl.get(RECORD).map_err(failed)?.map(|bytes| CrawlRecord::decode(&bytes)).transpose()
+    }
+
+    /// The scope of the last start, if it got so far.
+    fn scope(&self) -> Result<Option<Scope>, FrontierError> {
+        let bytes = self.crawl.get(SCOPE).map_err(failed)?;
+        bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))).transpose()
     }
 
     /// The queue a key belongs to.
@@ -187,7 +209,7 @@ impl DiskFrontier {
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
-    pub fn inspect(path: &Path) -> Result<(DiskFrontier, CrawlRecord), FrontierError> {
+    pub fn inspect(path: &Path) -> Result<Inspected, FrontierError> {
         let missing = || FrontierError::Missing(path.parent().unwrap_or(path).display().to_string());
         if !path.is_dir() {
             return Err(missing());
@@ -195,8 +217,12 @@ impl DiskFrontier {
         let database = open_database(path)?;
         let spaces = Spaces::open(&database)?;
         let record = spaces.record()?.ok_or_else(missing)?;
+        let scope = spaces.scope()?.map(|mut scope: Scope| {
+            record.sites.iter().for_each(|site| _ = scope.add_site(site.clone()));
+            scope
+        });
         let frontier = DiskFrontier::over(database, spaces, record.clone(), KnownKeys::on_disk(), Duration::ZERO)?;
-        Ok((frontier, record))
+        Ok(Inspected { frontier, record, scope })
     }
 
     /// The record of a folder, if there is one that can be read.
@@ -471,7 +497,7 @@ impl Storage for DiskStorage {
     }
 
     fn all_given_up(&self, reason: Option<&str>) -> Vec<Origin> {
-        let is_meant = |why: &Option<String>| why.as_deref().is_some_and(|why| reason.is_none_or(|reason| reason == why));
+        let is_meant = |why: &Option<String>| why.as_deref().is_some_and(|why| ledger::is_meant(reason, why));
         self.origins.iter().filter(|(_, record)| is_meant(&record.given_up)).map(|(origin, _)| origin.clone()).collect()
     }
 
@@ -501,7 +527,7 @@ impl Storage for DiskStorage {
     }
 
     fn dead(&self, reason: Option<&str>, after: Option<DedupKey>, most: usize) -> Result<Vec<Story>, FrontierError> {
-        let is_meant = |story: &Story| matches!(&story.end, StoryEnd::Dead { reason: why } if reason.is_none_or(|reason| reason == why));
+        let is_meant = |story: &Story| matches!(&story.end, StoryEnd::Dead { reason: why } if ledger::is_meant(reason, why));
         stories(&self.spaces.dead, after, most, &is_meant)
     }
 
@@ -517,7 +543,7 @@ impl Storage for DiskStorage {
                     return Ok(letters);
                 }
                 let request = record::decode_request(&entry.value().map_err(failed)?)?;
-                letters.push(DeadLetter { url: request.url, reason: queue.record.given_up.clone().unwrap_or_default() });
+                letters.push(DeadLetter::of(request, queue.record.given_up.clone().unwrap_or_default()));
             }
         }
         Ok(letters)
@@ -528,7 +554,29 @@ impl Storage for DiskStorage {
     }
 
     fn rejected(&self, reason: Option<&str>, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError> {
-        items(&self.spaces.rejected, after, most, &|item| reason.is_none_or(|reason| reason == item.reason))
+        items(&self.spaces.rejected, after, most, &|item| ledger::is_meant(reason, &item.reason))
+    }
+
+    fn rejected_on(&self, page: DedupKey) -> Result<Vec<RejectedItem>, FrontierError> {
+        let values = self.spaces.rejected.prefix(page.to_bytes());
+        values.map(|entry| record::decode(&entry.value().map_err(failed)?)).collect()
+    }
+
+    fn origin_states(&self) -> Vec<OriginState> {
+        let is_told = |record: &OriginRecord| record.queued > 0 || record.given_up.is_some();
+        let state = |(origin, record): (&Origin, &OriginRecord)| OriginState {
+            origin: origin.clone(),
+            queued: record.queued,
+            pages: record.pages,
+            given_up: record.given_up.clone(),
+        };
+        self.origins.iter().filter(|(_, record)| is_told(record)).map(state).collect()
+    }
+
+    fn keep_scope(&mut self, scope: &Scope) -> Result<(), FrontierError> {
+        let bytes = serde_json::to_vec(scope).expect("a scope has a JSON form");
+        self.batch.insert(&self.spaces.crawl, SCOPE, bytes);
+        self.write(PersistMode::Buffer)
     }
 
     fn send_again(&mut self, item: RejectedItem) {

@@ -49,6 +49,11 @@ impl QueueKey {
         &self.0
     }
 
+    /// The number of the origin whose queue it belongs to.
+    pub(super) fn origin(&self) -> u32 {
+        u32::from_be_bytes(self.0[..4].try_into().expect("4 of 20 bytes"))
+    }
+
     pub(super) fn is_later(&self) -> bool {
         self.order() & LATER != 0
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use model::job::NetPermit;
 use model::{CrawlName, CrawlUrl, DedupKey, ParserRef, RunId, SpiderHash};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct CrawlRecord {
     pub output: Option<OutputMark>,
     /// Sites that seeds redirected to.
     pub sites: Vec<Site>,
+    /// Addresses beyond the public ones that further seeds permit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permits: Vec<NetPermit>,
     /// What is done is being queued again; nothing else happens until that is finished.
     #[serde(default)]
     pub rescanning: bool,
@@ -74,6 +78,7 @@ impl CrawlRecord {
             versions: 0,
             output: None,
             sites: Vec::new(),
+            permits: Vec::new(),
             rescanning: false,
             at_ms: 0,
             next_origin: 0,
@@ -95,6 +100,11 @@ impl CrawlRecord {
         for site in &notes.sites {
             if !self.sites.contains(site) {
                 self.sites.push(site.clone());
+            }
+        }
+        for permit in &notes.permits {
+            if !self.permits.contains(permit) {
+                self.permits.push(permit.clone());
             }
         }
     }

@@ -1,0 +1,143 @@
+//! The commands as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What is done instead of crawling.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Tell the whole story of a URL: where it was found, which rule let it in or kept it out, what was tried, where its items went
+    Why(WhyArgs),
+    /// Tell how a crawl stands, whether it runs or not
+    Status(StatusArgs),
+    /// Prove that every URL of a stopped crawl is in exactly one state and every counter equals a recount
+    Check(CheckArgs),
+    /// List what was given up, URLs and items, by reason
+    Dead(DeadArgs),
+    /// Queue again what was given up; items are sent again without a fetch
+    Requeue(RequeueArgs),
+    /// Prove from the file of --fetch-log that no limit of a host was broken, or name each request that broke one
+    Audit(AuditArgs),
+    /// Let a running crawl hand nothing out until `resume`; what is in flight is finished, and time and clocks go on
+    Pause(ControlArgs),
+    /// Let a paused crawl go on
+    Resume(ControlArgs),
+    /// Add seeds to a running crawl; their sites join its scope
+    Add(AddArgs),
+    /// List the workers of a running crawl; let one join or leave
+    Workers(WorkersArgs),
+}
+
+/// Which crawl is meant.
+#[derive(Clone, Debug, Args)]
+pub struct StateArg {
+    /// The crawl's state directory [default: the only one in gossamer-state]
+    #[arg(long, value_name = "DIR", env = "GOSSAMER_STATE", hide_env = true)]
+    pub state: Option<PathBuf>,
+}
+
+/// `why`.
+#[derive(Clone, Debug, Args)]
+pub struct WhyArgs {
+    /// The URL
+    pub url: String,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    /// Rebuild what follows from the rest, and say what was done
+    #[arg(long)]
+    pub repair: bool,
+}
+
+/// `dead`.
+#[derive(Clone, Debug, Args)]
+pub struct DeadArgs {
+    /// Only what was given up for this reason
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    /// List at most so many URLs and so many items
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    /// One JSON object a line, items whole
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `requeue`.
+#[derive(Clone, Debug, Args)]
+pub struct RequeueArgs {
+    /// Only what was given up for this reason, as `engine dead` shows it
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+}
+
+/// `audit`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// The fetch log
+    #[arg(value_name = "FILE")]
+    pub log: PathBuf,
+    /// Demand this pause at least, and one request at a time, whatever was in force
+    #[arg(long, value_name = "TIME")]
+    pub delay: Option<String>,
+    /// Demand that no more were in flight to a host, whatever was in force
+    #[arg(long, value_name = "N")]
+    pub per_host: Option<std::num::NonZeroUsize>,
+    /// What a clock belonged to: host, domain or ip [default: host]
+    #[arg(long, value_name = "UNIT")]
+    pub politeness_by: Option<String>,
+}
+
+/// `pause` and `resume`.
+#[derive(Clone, Debug, Args)]
+pub struct ControlArgs {
+    #[command(flatten)]
+    pub(super) state: StateArg,
+}
+
+/// `add`.
+#[derive(Clone, Debug, Args)]
+pub struct AddArgs {
+    /// The seeds
+    #[arg(value_name = "URL", required = true)]
+    pub urls: Vec<String>,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+}
+
+/// `workers`.
+#[derive(Clone, Debug, Args)]
+pub struct WorkersArgs {
+    /// Dial this worker, until the engine ends
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "drain")]
+    pub add: Option<String>,
+    /// Hand this worker nothing more, and let it go when it has finished
+    #[arg(long, value_name = "HOST:PORT")]
+    pub drain: Option<String>,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+}

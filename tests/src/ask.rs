@@ -1,0 +1,59 @@
+//! Asking a crawl with the engine's own commands.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use engine::inquiry::status::CrawlStatus;
+use engine::inquiry::why::Explanation;
+use tokio::time::Instant;
+
+use crate::LIMIT;
+use crate::process::Exit;
+use crate::program::Program;
+
+/// Runs a command of the engine on the crawl in a state directory.
+pub fn ask<S: AsRef<OsStr>>(state: &Path, command: impl IntoIterator<Item = S>) -> Exit {
+    Program::new("engine").args(command).arg("--state").arg(state).run()
+}
+
+/// The same where it must succeed. Returns what it answers.
+///
+/// # Panics
+/// When it does not.
+pub fn told<S: AsRef<OsStr>>(state: &Path, command: impl IntoIterator<Item = S>) -> String {
+    let exit = ask(state, command);
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""));
+    exit.stdout
+}
+
+/// How the crawl stands.
+///
+/// # Panics
+/// When the crawl does not say; so do the others.
+pub fn status(state: &Path) -> CrawlStatus {
+    serde_json::from_str(&told(state, ["status", "--json"])).expect("a status")
+}
+
+/// All about a URL.
+pub fn why(state: &Path, url: &str) -> Explanation {
+    serde_json::from_str(&told(state, ["why", url, "--json"])).expect("an explanation")
+}
+
+/// Asks until the crawl stands as wanted.
+pub fn await_status(state: &Path, what: &str, is_so: impl Fn(&CrawlStatus) -> bool) -> CrawlStatus {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let status = status(state);
+        if is_so(&status) {
+            return status;
+        }
+        assert!(Instant::now() < end, "waited for {what}, but it stands so:\n{status}");
+    }
+}
+
+/// The crawl, which does not run, has every URL in one state and every counter right.
+pub fn assert_sound(state: &Path) {
+    let exit = ask(state, ["check"]);
+    assert_eq!(exit.code, Some(0), "{}{}", exit.stdout, exit.stderr);
+    assert!(exit.stdout.contains(": sound. "), "{}", exit.stdout);
+}
