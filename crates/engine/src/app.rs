@@ -20,6 +20,7 @@ use crate::control::server::Control;
 use crate::embedded::EmbeddedSaver;
 use crate::engine::{Channels, Engine, EngineError, RESEND, Recruit};
 use crate::event::{EVENTS, Event};
+use crate::fetch_log::{FetchLog, LogStart};
 use crate::frontier::{CrawlRecord, OutputMark};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
@@ -151,8 +152,17 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     }
     let deadline = config.engine.limits.job_deadline();
     let fetch = config.fetch.clone();
+    let (log, log_ended) = match &config.fetch_log {
+        None => (None, None),
+        Some(path) => {
+            let start = LogStart { crawl: config.crawl.as_str(), epoch: record.epoch, started, least_ms: record.at_ms, deadline };
+            let opened = FetchLog::start(path, start, event_sender.clone());
+            let (log, ended) = opened.with_context(|| format!("cannot write the fetch log {}", path.display()))?;
+            (Some(log), Some(ended))
+        }
+    };
     let permits = Arc::new(RwLock::new(config.permits.clone()));
-    let template = Arc::new(JobTemplate { fetch, permits: Arc::clone(&permits), spider: spider.clone(), deadline });
+    let template = Arc::new(JobTemplate { fetch, permits: Arc::clone(&permits), spider: spider.clone(), deadline, log });
     for _ in 0..config.engine.worker_count {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
     }
@@ -175,6 +185,10 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     let elapsed = started.elapsed();
 
     helpers.shutdown().await;
+    drop(template);
+    if let Some(ended) = log_ended {
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
+    }
     // A reader that has stopped reading, or a disk that hangs, must not keep the process: what they hold was not committed.
     let _ = tokio::time::timeout(FAREWELL, saver).await;
     if let Some(output) = output {

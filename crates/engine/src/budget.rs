@@ -42,6 +42,8 @@ pub enum StopReason {
     Stalled,
     /// `-o` could not be written.
     OutputFailed,
+    /// `--fetch-log` could not be written.
+    FetchLogFailed,
 }
 
 impl StopReason {
@@ -54,7 +56,7 @@ impl StopReason {
             | StopReason::MaxErrors
             | StopReason::MaxTime
             | StopReason::OutputClosed => true,
-            StopReason::Interrupted | StopReason::Stalled | StopReason::OutputFailed => false,
+            StopReason::Interrupted | StopReason::Stalled | StopReason::OutputFailed | StopReason::FetchLogFailed => false,
         }
     }
 
@@ -70,6 +72,7 @@ impl StopReason {
             StopReason::Interrupted => "interrupted",
             StopReason::Stalled => "no worker was connected for --wait-for-workers",
             StopReason::OutputFailed => "the output could not be written",
+            StopReason::FetchLogFailed => "the fetch log could not be written",
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Event {
     Ask(Ask),
     /// `-o` cannot be written any more.
     Output(OutputError),
+    /// The fetch log cannot be written any more, for this reason.
+    FetchLog(String),
 }
 
 /// Events that may wait for the loop: as many as the default number of request loops can produce at once, ten times over. A sender that

@@ -31,7 +31,10 @@ pub mod retry;
 
 pub mod pool;
 
+pub mod fetch_log;
 pub mod request_loop;
+
+pub mod audit;
 
 pub mod saver;
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use model::error::code;
 use model::job::FetchRules;
+use model::outcome::FetchFacts;
 use model::parser::SpiderFile;
-use model::{Job, Outcome, SpiderHash, Verdict};
+use model::{Job, Outcome, RetryClass, SpiderHash, Verdict, WireError};
 use rpcsupport::dial::{deadline, within};
 use tarpc::client::RpcError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::event::Event;
+use crate::fetch_log::FetchLog;
 use crate::limits::PUT_SPIDER;
 use crate::permits::NetPermits;
 use crate::pool::Lease;
@@ -33,6 +35,8 @@ pub struct Dispatch {
     pub lease: Lease<WorkerClient>,
     /// When it was handed out.
     pub since: Instant,
+    /// What robots.txt says of it; none where that is not known.
+    pub robots_allow: Option<bool>,
 }
 
 /// The end of a dispatch. There is exactly one for each.
@@ -66,7 +70,7 @@ pub enum End {
 }
 
 /// What all jobs of a crawl have in common.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct JobTemplate {
     /// How to fetch; its `allow_net` is empty and filled in from `permits`.
     pub fetch: FetchRules,
@@ -76,16 +80,35 @@ pub struct JobTemplate {
     pub spider: Option<Arc<SpiderFile>>,
     /// How long a worker may take.
     pub deadline: Duration,
+    /// Where requests are noted.
+    pub log: Option<FetchLog>,
 }
 
 /// Runs one request loop until its channel is closed.
 pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<JobTemplate>, events: mpsc::Sender<Event>) {
-    while let Ok(Dispatch { request, robots, terms: _, lease, since }) = dispatches.recv().await {
-        let end = process(&request, &lease.client, &template).await;
+    while let Ok(dispatch) = dispatches.recv().await {
+        let end = match &template.log {
+            Some(log) => logged(&dispatch, &template, log).await,
+            None => process(&dispatch.request, &dispatch.lease.client, &template).await,
+        };
+        let Dispatch { request, robots, lease, since, .. } = dispatch;
         if events.send(Event::Finished(Box::new(Finished { request, robots, lease, since, end }))).await.is_err() {
             return;
         }
     }
+}
+
+/// As [`process`], between two records of the fetch log.
+async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> End {
+    let Ok(number) = log.sent(dispatch).await else {
+        // As if the worker had no time: it costs the request nothing. The engine stops.
+        let (verdict, fetch) = (Verdict::Failed(WireError::new(code::BUSY, RetryClass::Peer, "no fetch log")), FetchFacts::default());
+        return End::Answered(Outcome { verdict, fetch });
+    };
+    let end = process(&dispatch.request, &dispatch.lease.client, template).await;
+    // An end that could not be noted is one all the same; the engine hears of the log.
+    let _ = log.came(number, dispatch, &end).await;
+    end
 }
 
 /// One limit for all that a dispatch may need, so that it ends before its host's slot is taken for free.

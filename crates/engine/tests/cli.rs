@@ -66,6 +66,41 @@ fn assert_refused(output: &Output, fragments: &[&str]) {
     }
 }
 
+/// Exit code and last line of an audit.
+fn audit(desk: &Desk, args: &[&str]) -> (i32, String) {
+    let output = desk.run(&[&["audit", "log.jsonl"], args].concat());
+    let said = String::from_utf8(output.stdout).expect("what is said is UTF-8");
+    (output.status.code().expect("it has ended"), said.lines().last().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn the_fetch_log_proves_that_a_clock_was_kept_and_that_none_was() {
+    let desk = Desk::new();
+    let crawl = |args: &[&str]| {
+        let output = desk.run(&[&["--fetch-log", "log.jsonl", "--quiet"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    crawl(&["--delay", "20ms", "--max-pages", "5"]);
+    let told = |requests, starts, end: &str| {
+        format!("{requests} requests under 1 clocks in {starts} starts, 0 without an end, 0 lines cut short: {end}")
+    };
+    assert_eq!(audit(&desk, &[]), (0, told(5, 1, "no limit was broken")));
+    assert_eq!(audit(&desk, &["--delay", "1s"]), (1, told(5, 1, "4 breaches")));
+    // The log of a second crawl follows on that of the first.
+    crawl(&["--delay", "0s", "--max-pages", "50"]);
+    assert_eq!(audit(&desk, &[]), (0, told(55, 2, "no limit was broken")));
+    assert_eq!(audit(&desk, &["--delay", "1s"]).0, 1);
+    let output = desk.run(&["audit", "none.jsonl", "--delay", "1s"]);
+    assert_refused(&output, &["cannot open the fetch log none.jsonl"]);
+    assert_refused(&desk.run(&["audit", "log.jsonl", "--delay", "1"]), &["--delay \"1\": expected a time"]);
+}
+
+#[test]
+fn a_fetch_log_that_cannot_be_written_stops_the_crawl() {
+    let output = Desk::new().run(&["--fetch-log", "/dev/full"]);
+    assert_refused(&output, &["cannot write the fetch log /dev/full"]);
+}
+
 const SEED: &str = "http://127.0.0.1:9/";
 
 #[test]
@@ -127,6 +162,7 @@ fn every_mistake_exits_2_with_what_would_be_right_and_starts_nothing() {
         (&["--worker-hosts", "worker-3:9000"], "where the worker worker-3:9000 cannot reach it"),
         (&["--spider", "missing.toml"], "cannot read the spider missing.toml"),
         (&["--spider", "."], "cannot read the spider ."),
+        (&["--fetch-log", "none/log.jsonl", SEED], "--fetch-log none/log.jsonl: there is no folder none"),
         (&["--scope", "site", SEED], "--scope \"site\": expected host, subdomain, domain or any"),
         (&["--max-url-length", "9000", SEED], "a URL is at most 8192 bytes in any case"),
         (&["--skip-extensions", "a b", SEED], "such as zip,pdf, or none"),

@@ -17,6 +17,8 @@ pub enum Command {
     Dead(DeadArgs),
     /// Queue again what was given up; items are sent again without a fetch
     Requeue(RequeueArgs),
+    /// Prove from the file of --fetch-log that no limit of a host was broken, or name each request that broke one
+    Audit(AuditArgs),
     /// Let a running crawl hand nothing out until `resume`; what is in flight is finished, and time and clocks go on
     Pause(ControlArgs),
     /// Let a paused crawl go on
@@ -91,6 +93,23 @@ pub struct RequeueArgs {
     pub reason: Option<String>,
     #[command(flatten)]
     pub(super) state: StateArg,
+}
+
+/// `audit`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// The fetch log
+    #[arg(value_name = "FILE")]
+    pub log: PathBuf,
+    /// Demand this pause at least, and one request at a time, whatever was in force
+    #[arg(long, value_name = "TIME")]
+    pub delay: Option<String>,
+    /// Demand that no more were in flight to a host, whatever was in force
+    #[arg(long, value_name = "N")]
+    pub per_host: Option<std::num::NonZeroUsize>,
+    /// What a clock belonged to: host, domain or ip [default: host]
+    #[arg(long, value_name = "UNIT")]
+    pub politeness_by: Option<String>,
 }
 
 /// `pause` and `resume`.

@@ -1,9 +1,10 @@
-//! The commands beside crawling: `engine why`, `status`, `check`, `dead`, `requeue`, and what is told to a running crawl.
+//! The commands beside crawling: `engine why`, `status`, `check`, `dead`, `requeue`, `audit`, and what is told to a running crawl.
 //!
 //! Those that look ask the running engine if there is one, over its control socket, and read the state directory itself otherwise: the answer
 //! has the same form. Answers go to standard output, everything else to standard error.
 
 pub mod args;
+mod audit;
 mod check;
 mod control;
 mod dead;
@@ -59,6 +60,7 @@ pub async fn run(command: Command) -> Result<Outcome, CommandError> {
         Command::Why(args) => why::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Check(args) => check::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Dead(args) => dead::run(args).await,
         Command::Requeue(args) => requeue::run(args).await,
         Command::Pause(args) => control::pause(args).await,

@@ -180,7 +180,8 @@ fn target(text: &str) -> Result<f64, &'static str> {
     number.ok_or("expected a number from 0.01 to 100: 1 pauses as long as the host takes to answer, 0.5 twice as long")
 }
 
-fn politeness_by(text: &str) -> Result<PolitenessBy, &'static str> {
+/// What a clock belongs to, as the user writes it.
+pub(crate) fn politeness_by(text: &str) -> Result<PolitenessBy, &'static str> {
     match text {
         "host" => Ok(PolitenessBy::Host),
         "domain" => Ok(PolitenessBy::Domain),

@@ -369,6 +369,7 @@ impl Engine {
             Event::Saver(event) => self.saver(event),
             Event::Ask(ask) => self.asked(ask),
             Event::Output(error) => self.output_ended(&error),
+            Event::FetchLog(error) => self.fetch_log_ended(&error),
         }
         Ok(())
     }

@@ -147,6 +147,12 @@ impl Engine {
         }
     }
 
+    /// What could not be proved must not be done: nothing more is sent.
+    pub(super) fn fetch_log_ended(&mut self, error: &str) {
+        tracing::error!(error, "cannot write the fetch log");
+        self.stop(StopReason::FetchLogFailed);
+    }
+
     fn worker_sentences(&self) -> Vec<String> {
         self.worker_problems.iter().flatten().cloned().collect()
     }

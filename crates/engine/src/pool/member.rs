@@ -45,12 +45,18 @@ pub struct WorkerClient {
 }
 
 /// What both ends of a connection's life know: the member task and the holders of leases.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
     silent: AtomicBool,
+    name: String,
 }
 
 impl WorkerClient {
+    /// The worker, as the user named it.
+    pub fn name(&self) -> &str {
+        &self.line.name
+    }
+
     /// Whether the connection was given up because the worker fell silent. It may then still be fetching; a connection that closed took
     /// its fetches along.
     pub fn fell_silent(&self) -> bool {
@@ -112,7 +118,7 @@ pub async fn keep_linked(
         let event = match dialled {
             Ok(link) => {
                 let since = Instant::now();
-                let Ok(why) = stay(worker, link, spider.as_deref(), &dismissed, &events).await else { return };
+                let Ok(why) = stay((worker, &source.name), link, spider.as_deref(), &dismissed, &events).await else { return };
                 // One that comes and goes at once is dialled less and less often.
                 if since.elapsed() >= LONGEST_REDIAL {
                     failures = 0;
@@ -137,7 +143,7 @@ struct EngineGone;
 
 /// Tells that the worker is there, and returns why it is not any more.
 async fn stay(
-    worker: WorkerIndex,
+    (worker, name): (WorkerIndex, &str),
     mut link: Link<CrawlServiceClient>,
     spider: Option<&SpiderFile>,
     dismissed: &CancellationToken,
@@ -152,7 +158,7 @@ async fn stay(
             None => return Ok("it did not take the spider in time".to_owned()),
         }
     }
-    let line = Arc::new(Line::default());
+    let line = Arc::new(Line { silent: AtomicBool::new(false), name: name.to_owned() });
     let mut draining = link.welcome.draining;
     if !draining {
         let client = WorkerClient { rpc: link.client.clone(), line: Arc::clone(&line) };

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use model::HostName;
 use tokio::time::Instant;
@@ -26,6 +27,8 @@ pub(super) struct Gate {
     pub(super) slots: Slots,
     /// Closed until then.
     pub(super) due: Instant,
+    /// The pause that began last, without jitter.
+    pub(super) pause: Duration,
     /// Whether it has a clock, rather than slots alone: it is closed for a host's delay after each of its requests.
     pub(super) is_clock: bool,
     /// Hosts that pass it, in memory.
@@ -44,7 +47,7 @@ impl GateName {
 
 impl Gate {
     pub(super) fn new(most: usize, is_clock: bool, now: Instant) -> Gate {
-        Gate { slots: Slots::new(most), due: now, is_clock, members: 0, waiting: VecDeque::new(), listed: None }
+        Gate { slots: Slots::new(most), due: now, pause: Duration::ZERO, is_clock, members: 0, waiting: VecDeque::new(), listed: None }
     }
 
     /// When it is open; none while every slot is taken by a worker that answers.

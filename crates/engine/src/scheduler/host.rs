@@ -56,6 +56,9 @@ pub(super) struct Host {
 pub struct Terms {
     /// The pause that its host has after each request, without jitter.
     pub delay: Duration,
+    /// The pause, without jitter, that began with the last request under the clock that its host shares with others; none if it shares
+    /// none.
+    pub shared_delay: Option<Duration>,
     /// Most requests in flight to its host; none: as many as the crawl has.
     pub most: Option<usize>,
     /// The worker that had its host last, if the host has a clock: it may still have a connection.
@@ -153,7 +156,7 @@ impl Host {
 
     pub(super) fn terms(&self) -> Terms {
         let most = (self.slots.most < usize::MAX).then_some(self.slots.most);
-        Terms { delay: self.delay(), most, worker: self.worker }
+        Terms { delay: self.delay(), shared_delay: None, most, worker: self.worker }
     }
 
     pub(super) fn has_budget(&self) -> bool {
@@ -193,6 +196,8 @@ impl Host {
     }
 
     fn add_lane(&mut self, origin: &Origin, health: &Health, now: Instant) -> usize {
+        // Most hosts have one: room for four would be most of what a host takes.
+        self.lanes.reserve_exact(1);
         self.lanes.push(Lane::new(origin.clone(), health, self.reads_robots, now));
         self.lanes.len() - 1
     }

@@ -128,7 +128,11 @@ impl Lane {
 
     /// The frontier's answer. Returns how many it was asked for.
     pub(super) fn refill(&mut self, requests: Vec<Request>, more: bool, later: Option<Instant>) -> usize {
-        self.window.extend(requests);
+        match self.window.is_empty() {
+            // As it is, without room for more.
+            true => self.window = requests.into(),
+            false => self.window.extend(requests),
+        }
         self.filled = self.window.len();
         self.more = more || std::mem::take(&mut self.woken);
         self.later = later;

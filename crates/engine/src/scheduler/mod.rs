@@ -118,6 +118,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether robots.txt is obeyed: what is handed out is allowed then.
+    pub fn obeys_robots(&self) -> bool {
+        !self.rules.ignore_robots
+    }
+
     /// The frontier has something for this origin, and knows this of it.
     pub fn wake(&mut self, origin: &Origin, health: &Health, now: Instant) {
         self.change(&origin.host(), now, |host, rules| host.known_lane(origin, health, rules, now).has_more());
@@ -224,6 +229,8 @@ impl Scheduler {
                 let host = self.hosts.get_mut(name).expect("a listed host exists");
                 let given = host.take(now).expect("its turn says that there is something");
                 let terms = host.terms();
+                let shared = host.gates.iter().map(|gate| &self.gates[gate]).filter(|gate| gate.is_clock).map(|gate| gate.pause).min();
+                let terms = Terms { shared_delay: shared, ..terms };
                 self.pass(name, now, |gate| gate.slots.in_flight += 1);
                 let next = match given {
                     Given::Request(request) => {
@@ -325,6 +332,7 @@ impl Scheduler {
         let host = self.hosts.get_mut(name).expect("a host that was just changed");
         let of_kind = |gate: &GateName| std::mem::discriminant(gate) == std::mem::discriminant(&gate_name);
         let left = host.gates.iter().position(of_kind).map(|at| host.gates.remove(at));
+        host.gates.reserve_exact(1);
         host.gates.push(gate_name.clone());
         let (in_flight, due, most) = (host.in_flight(), host.due_time(), host.most());
         let (is_clock, most) = match &gate_name {
@@ -392,17 +400,18 @@ impl Scheduler {
     /// showed, if there was one from the site; `random` is in 0..1.
     pub fn ended(&mut self, origin: &Origin, slot: Slot, measured: Option<Measured>, now: Instant, random: f64) {
         let name = origin.host();
-        let mut until = now;
+        let (mut until, mut pause) = (now, Duration::ZERO);
         // Before the host may leave a gate for another.
         self.pass(&name, now, |gate| gate.slots.end(slot, now));
         let is_news = self.change(&name, now, |host, rules| {
             let (end, met) = host.ended(slot, measured, rules, now, random);
-            until = end;
+            (until, pause) = (end, host.delay());
             met || host.has_delay()
         });
         self.pass(&name, now, |gate| {
             if gate.is_clock {
                 gate.due = gate.due.max(until);
+                gate.pause = pause;
             }
         });
         if is_news {
