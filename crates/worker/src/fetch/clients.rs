@@ -23,9 +23,9 @@ use super::address::Reach;
 use super::resolver::{CheckedResolver, Names};
 use crate::config::Config;
 
-/// Clients kept. A crawl uses two: one for the hosts its operator named and one for all others. What is pushed out loses its idle
-/// connections and is made anew.
-const MAX_CLIENTS: usize = 16;
+/// Clients kept. A crawl uses two, one for the hosts its operator named and one for all others, and with proxies one for each. What is pushed
+/// out loses its idle connections and is made anew.
+const MAX_CLIENTS: usize = 64;
 
 /// The port of a SOCKS proxy whose address has none.
 const SOCKS_PORT: u16 = 1080;

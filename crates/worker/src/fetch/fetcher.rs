@@ -90,7 +90,7 @@ impl Fetcher {
         let request = self.request(job, &through, wanted.accepted()).map_err(Ended::Failed)?;
         let mut response = match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(Ended::Failed(failure::of_request(&error))),
+            Ok(Err(error)) => return Err(Ended::Failed(failure::of_request(&error, facts.proxy.is_some()))),
             Err(_) => return Err(Ended::Failed(failure::fetch_timeout(job.fetch.fetch_timeout_ms))),
         };
         note(&response, facts);
