@@ -182,7 +182,7 @@ fn begin_again(path: &Path) -> (usize, Duration, u64) {
         per_address: None,
         by: PolitenessBy::Host,
         max_pages: None,
-        ignore_robots: false,
+        ignore_robots: true,
         backoff: Duration::from_secs(1),
         give_up: Duration::from_secs(3600),
         give_up_unanswered: Duration::from_secs(60),
@@ -198,8 +198,9 @@ fn begin_again(path: &Path) -> (usize, Duration, u64) {
                 first.get_or_insert_with(|| start.elapsed());
                 handed_out += 1;
             }
+            Next::Robots(..) | Next::Forbidden(_) => unreachable!("robots.txt is ignored"),
             Next::Wait(_) => {
-                let Some(Want { origin, most }) = scheduler.wants() else { break };
+                let Some(Want { origin, most, .. }) = scheduler.wants() else { break };
                 let taken = frontier.take(&origin, most, Instant::now()).expect("it can be read");
                 scheduler.refill(&origin, taken.requests, taken.more, taken.later, Instant::now());
             }

@@ -77,7 +77,7 @@ pub struct Done {
 /// [`StartError`] when nothing could be started; a crawl that began always ends in a report, unless its frontier cannot be written.
 pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done, StartError> {
     let started = Instant::now();
-    let practice = match args.urls.is_empty() && args.spider.is_none() {
+    let practice = match args.urls.is_empty() && args.spider.is_none() && args.sitemap.is_empty() {
         true => Some(PracticeSite::start().await.context("cannot start the practice site")?),
         false => None,
     };
@@ -298,9 +298,7 @@ fn announce(config: &Config, opened: &OpenedFrontier, practice: Option<&Practice
         show(engine.limits.fetch),
     );
     if config.ignore_robots {
-        tracing::warn!("--ignore-robots: this version does not read robots.txt in any case");
-    } else if seeds.iter().any(|seed| !seed.url.host().is_loopback()) {
-        tracing::warn!("this version does not read robots.txt yet: check yourself that the sites may be crawled");
+        tracing::warn!("--ignore-robots: NO robots.txt IS READ OR OBEYED; that is for sites of your own");
     }
 }
 

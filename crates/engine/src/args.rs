@@ -27,6 +27,12 @@ pub struct Args {
     /// Which sites belong, seen from the seeds': the same host and port, the host and all names below it (subdomain), its registrable domain with all its names (domain), or any; the latter three on every port: host, subdomain, domain or any [default: host]
     #[arg(long, value_name = "BREADTH", env = "GOSSAMER_SCOPE", help_heading = "What to crawl")]
     pub scope: Option<String>,
+    /// A sitemap to begin with, too: XML, text or a feed, also an index and gzip files (repeatable)
+    #[arg(long, value_name = "URL", help_heading = "What to crawl")]
+    pub sitemap: Vec<String>,
+    /// Read the sitemaps that a site's robots.txt names
+    #[arg(long, env = "GOSSAMER_SITEMAPS", help_heading = "What to crawl")]
+    pub sitemaps: bool,
     /// Follow only URLs that match one of these regular expressions (repeatable)
     #[arg(long, value_name = "REGEX", help_heading = "What to crawl")]
     pub allow: Vec<String>,
@@ -98,7 +104,7 @@ pub struct Args {
     /// What --delay and --per-host are for: each host name, each registrable domain (example.co.uk), or each IP address: host, domain or ip [default: host]
     #[arg(long, value_name = "UNIT", env = "GOSSAMER_POLITENESS_BY", help_heading = "Politeness")]
     pub politeness_by: Option<String>,
-    /// Fetch what robots.txt disallows (this version does not read robots.txt yet: it says so at start)
+    /// Fetch what robots.txt disallows, and do not wait as long as it asks for. Only for sites that are yours
     #[arg(long, env = "GOSSAMER_IGNORE_ROBOTS", help_heading = "Politeness")]
     pub ignore_robots: bool,
     /// The User-Agent header [default: gossamer/VERSION and a contact URL]

@@ -190,7 +190,7 @@ impl FetchLog {
     /// # Errors
     /// When it could not be written: the request must not be sent.
     pub async fn sent(&self, dispatch: &Dispatch) -> Result<u64, LogEnded> {
-        let Dispatch { request, terms, lease, robots_allow, .. } = dispatch;
+        let Dispatch { request, terms, lease, .. } = dispatch;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let record = Record::Dispatch(Sent {
             at_ms: self.clock.millis(Instant::now()),
@@ -202,7 +202,7 @@ impl FetchLog {
             delay_ms: terms.delay.as_millis() as u64,
             shared_delay_ms: terms.shared_delay.map(|delay| delay.as_millis() as u64),
             most: terms.most,
-            robots_allow: *robots_allow,
+            robots_allow: terms.robots_allow,
         });
         self.write(line(&record)).await?;
         Ok(number)

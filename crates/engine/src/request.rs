@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::parser::SITEMAP_PARSER;
 use model::{CrawlUrl, DedupKey, HostName, ParserRef};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -110,6 +111,18 @@ impl Request {
     pub fn seed(url: CrawlUrl, parser: Arc<ParserRef>) -> Request {
         let key = url.dedup_key();
         Request { url, key, parser, depth: 0, priority: 0, referrer: None, chain: None, tries: Tries::default() }
+    }
+
+    /// A sitemap whose pages are read by this parser.
+    pub fn sitemap(url: CrawlUrl, of_pages: &ParserRef) -> Request {
+        let mut args = of_pages.args.clone();
+        args.insert("parser".to_owned(), of_pages.name.clone());
+        Request::seed(url, Arc::new(ParserRef { name: SITEMAP_PARSER.to_owned(), args }))
+    }
+
+    /// Whether it is a sitemap.
+    pub fn is_sitemap(&self) -> bool {
+        self.parser.name == SITEMAP_PARSER
     }
 
     /// Redirects followed to get here.

@@ -20,21 +20,21 @@ use crate::permits::NetPermits;
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
 use crate::request::Request;
-use crate::scheduler::Terms;
+use crate::scheduler::{RobotsErrand, Terms};
 
 /// A request paired with the right to have it processed.
 #[derive(Debug)]
 pub struct Dispatch {
     /// What to process.
     pub request: Box<Request>,
+    /// Whose robots.txt it is, if it is one.
+    pub robots: Option<Box<RobotsErrand>>,
     /// How its host is treated.
     pub terms: Terms,
     /// Where.
     pub lease: Lease<WorkerClient>,
     /// When it was handed out.
     pub since: Instant,
-    /// What robots.txt says of it; none where that is not known.
-    pub robots_allow: Option<bool>,
 }
 
 /// The end of a dispatch. There is exactly one for each.
@@ -42,6 +42,8 @@ pub struct Dispatch {
 pub struct Finished {
     /// What was processed.
     pub request: Box<Request>,
+    /// Whose robots.txt it is, if it is one.
+    pub robots: Option<Box<RobotsErrand>>,
     /// Where.
     pub lease: Lease<WorkerClient>,
     /// When it was handed out.
@@ -87,8 +89,8 @@ pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<Jo
             Some(log) => logged(&dispatch, &template, log).await,
             None => process(&dispatch.request, &dispatch.lease.client, &template).await,
         };
-        let Dispatch { request, lease, since, .. } = dispatch;
-        if events.send(Event::Finished(Box::new(Finished { request, lease, since, end }))).await.is_err() {
+        let Dispatch { request, robots, lease, since, .. } = dispatch;
+        if events.send(Event::Finished(Box::new(Finished { request, robots, lease, since, end }))).await.is_err() {
             return;
         }
     }

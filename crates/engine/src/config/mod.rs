@@ -168,7 +168,7 @@ impl Config {
             .parse("--max-depth", args.max_depth.as_deref(), |text| text.parse::<u32>().map_err(|_| "expected a whole number, 0 or more"));
         let page = page_parser(args, &mut values);
         let is_practice = matches!(source, SeedSource::Practice { .. });
-        let target = seeds::read(source, page, built_in, &mut values);
+        let target = seeds::read(source, &args.sitemap, page, built_in, &mut values);
         let allow_net = values.all("--allow-net", &args.allow_net, values::net_permit);
         let output = output(args, &mut values);
         let report = file("--report", args.report.as_deref(), &mut values);
@@ -182,6 +182,7 @@ impl Config {
         let engine = EngineConfig {
             crawl: target.crawl.clone(),
             start: Arc::clone(&target.start),
+            sitemaps: args.sitemaps,
             worker_count,
             budgets,
             retry: RetryPolicy { attempts, pause: hosts.backoff, longest: hosts.give_up },

@@ -44,23 +44,34 @@ pub(super) struct Target {
 /// Seeds of one crawl at most; more is a job for a sitemap or a list page.
 const MAX_SEEDS: usize = 1_000_000;
 
-pub(super) fn read(source: SeedSource, page: ParserRef, built_in: &[&str], values: &mut Values) -> Option<Target> {
+pub(super) fn read(source: SeedSource, sitemaps: &[String], page: ParserRef, built_in: &[&str], values: &mut Values) -> Option<Target> {
+    let sitemaps = parse(sitemaps, values);
     match source {
         SeedSource::Urls(urls) => {
-            if urls.is_empty() {
+            if urls.is_empty() && sitemaps.is_empty() {
                 values.mistake("no URL to begin with: standard input was empty".to_owned());
             }
             let urls = parse(&urls, values);
-            let crawl = CrawlName::of_seeds(&urls)?;
+            let all: Vec<CrawlUrl> = urls.iter().chain(&sitemaps).cloned().collect();
+            let crawl = CrawlName::of_seeds(&all)?;
             let start = Arc::new(page);
-            Some(Target { crawl, seeds: requests(urls, &start), spider: None, start })
+            let mut seeds = requests(urls, &start);
+            seeds.extend(sitemaps.into_iter().map(|url| Request::sitemap(url, &start)));
+            Some(Target { crawl, seeds, spider: None, start })
         }
-        SeedSource::Spider { place, text, urls } => of_spider(text, &place, &urls, built_in, values),
-        SeedSource::Practice { text, urls } => of_spider(text, "the practice spider", &urls, built_in, values),
+        SeedSource::Spider { place, text, urls } => of_spider(text, &place, &urls, sitemaps, built_in, values),
+        SeedSource::Practice { text, urls } => of_spider(text, "the practice spider", &urls, sitemaps, built_in, values),
     }
 }
 
-fn of_spider(text: String, place: &str, urls: &[String], built_in: &[&str], values: &mut Values) -> Option<Target> {
+fn of_spider(
+    text: String,
+    place: &str,
+    urls: &[String],
+    sitemaps: Vec<CrawlUrl>,
+    built_in: &[&str],
+    values: &mut Values,
+) -> Option<Target> {
     let urls = parse(urls, values);
     let loaded = match LoadedSpider::parse(text, place, built_in) {
         Ok(loaded) => loaded,
@@ -70,11 +81,12 @@ fn of_spider(text: String, place: &str, urls: &[String], built_in: &[&str], valu
         }
     };
     let start = Arc::new(loaded.spider.start.clone());
-    let seeds = if urls.is_empty() {
+    let mut seeds: Vec<Request> = if urls.is_empty() {
         loaded.spider.seeds.iter().map(|seed| Request::seed(seed.url.clone(), Arc::new(seed.parser.clone()))).collect()
     } else {
         requests(urls, &start)
     };
+    seeds.extend(sitemaps.into_iter().map(|url| Request::sitemap(url, &start)));
     if seeds.is_empty() {
         values.mistake(format!("{place}: no seeds; add `seeds = [\"https://…\"]` or name URLs on the command line"));
     }

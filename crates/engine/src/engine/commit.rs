@@ -11,8 +11,9 @@ impl Engine {
     /// Sends what has ended to the frontier as one group, unless one is on its way: what comes meanwhile goes with the next.
     pub(super) fn commit(&mut self) {
         self.notes.health.extend(self.scheduler.changes());
-        let Notes { health, resent, .. } = &self.notes;
-        let nothing = self.endings.is_empty() && self.given_up.is_empty() && health.is_empty() && resent.is_empty();
+        let Notes { health, resent, robots, found, .. } = &self.notes;
+        let no_notes = health.is_empty() && resent.is_empty() && robots.is_empty() && found.is_empty();
+        let nothing = self.endings.is_empty() && self.given_up.is_empty() && no_notes;
         if nothing || self.committing.is_some() {
             return;
         }
@@ -28,6 +29,8 @@ impl Engine {
         let notes = self.notes.clone();
         self.notes.sites.clear();
         self.notes.health.clear();
+        self.notes.robots.clear();
+        self.notes.found.clear();
         self.notes.resent.clear();
         self.frontier.order(Order::Commit(Group { given_up, endings, notes, scope: self.scope.clone() }));
     }
@@ -56,8 +59,11 @@ impl Engine {
                 self.ledger = *ledger;
                 self.note(committed, now);
             }
-            FrontierEvent::Taken { origin, taken } => {
+            FrontierEvent::Taken { origin, taken, robots } => {
                 self.takes -= 1;
+                if let Some(known) = robots {
+                    self.scheduler.read_robots(&origin, known, now);
+                }
                 let Taken { mut requests, mut more, mut later } = taken;
                 if self.is_given_up(&origin) {
                     let unsent = |request| Ending { request: Box::new(request), fate: Fate::Unsent };

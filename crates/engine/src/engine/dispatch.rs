@@ -1,7 +1,10 @@
 //! Handing out: pairing what is due with a free lease, within every limit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use model::ParserRef;
+use model::parser::ROBOTS_PARSER;
 use tokio::time::Instant;
 
 use super::Engine;
@@ -11,10 +14,13 @@ use crate::pool::member::WorkerClient;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry;
-use crate::scheduler::{Next, Terms, Want};
+use crate::scheduler::{Next, RobotsErrand, Terms, Want};
 
 /// Why a queued request is skipped when a crawl goes on with a narrower scope.
 const NARROWED: &str = "out of scope now";
+
+/// Why a request is skipped that robots.txt forbids.
+pub(super) const DISALLOWED: &str = "disallowed by robots.txt";
 
 impl Engine {
     /// Dispatches all that may be, and orders what it will need. Returns when to look again if nothing happens before.
@@ -36,6 +42,14 @@ impl Engine {
                     let lease = self.pool.take_preferring(terms.worker, now).expect("one is free");
                     self.send(request, terms, lease, now);
                 }
+                Next::Robots(errand, terms) => {
+                    let lease = self.pool.take_preferring(terms.worker, now).expect("one is free");
+                    self.send_for_robots(errand, terms, lease, now);
+                }
+                Next::Forbidden(request) => {
+                    let fate = Fate::Skipped { reason: DISALLOWED.to_owned() };
+                    self.endings.push(Ending { request, fate });
+                }
                 Next::Wait(until) => {
                     due = until;
                     break;
@@ -49,10 +63,10 @@ impl Engine {
     /// Orders requests for the windows that want some.
     fn order_wanted(&mut self) {
         while self.takes < TAKES
-            && let Some(Want { origin, most }) = self.scheduler.wants()
+            && let Some(Want { origin, most, robots }) = self.scheduler.wants()
         {
             self.takes += 1;
-            self.frontier.order(Order::Take { origin, most });
+            self.frontier.order(Order::Take { origin, most, robots });
         }
     }
 
@@ -93,8 +107,19 @@ impl Engine {
     fn send(&mut self, request: Box<Request>, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         self.pages_begun += 1;
+        self.hand_out(Dispatch { request, robots: None, terms, lease, since: now });
+    }
+
+    /// Sends a worker for a robots.txt. It is no page: it counts for no budget.
+    fn send_for_robots(&mut self, errand: RobotsErrand, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
+        self.in_flight += 1;
+        let request = Box::new(Request::seed(errand.url.clone(), Arc::new(ParserRef::named(ROBOTS_PARSER))));
+        self.hand_out(Dispatch { request, robots: Some(Box::new(errand)), terms, lease, since: now });
+    }
+
+    fn hand_out(&mut self, dispatch: Dispatch) {
         self.dispatched_any = true;
-        let sent = self.channels.dispatches.try_send(Dispatch { request, terms, lease, since: now, robots_allow: None });
+        let sent = self.channels.dispatches.try_send(dispatch);
         assert!(sent.is_ok(), "the request loops' channel has room for all that may be in flight, and they outlive the engine");
     }
 }

@@ -10,6 +10,7 @@ mod ask;
 mod commit;
 mod dispatch;
 mod resend;
+mod robots;
 mod settle;
 mod stop;
 
@@ -73,6 +74,8 @@ pub struct EngineConfig {
     pub restarts: u64,
     /// What reads the pages of seeds that are added.
     pub start: Arc<ParserRef>,
+    /// Whether the sitemaps that a robots.txt names are read.
+    pub sitemaps: bool,
     /// The highest version that a page was given in earlier starts.
     pub versions: u64,
     /// Pages that may be between dispatch and commit.

@@ -24,7 +24,7 @@ use crate::scope::{Refusal, Site};
 
 impl Engine {
     pub(super) fn finished(&mut self, finished: Finished, now: Instant) {
-        let Finished { mut request, lease, since, end } = finished;
+        let Finished { mut request, robots, lease, since, end } = finished;
         self.in_flight -= 1;
         let origin = request.url.origin();
         match end {
@@ -32,13 +32,16 @@ impl Engine {
                 let until = since + self.config.limits.job_deadline();
                 let slot = if silent && until > now { Slot::SilentUntil(until) } else { Slot::Free };
                 self.scheduler.ended(&origin, slot, None, now, rand::random());
-                self.scheduler.page_returned(&origin, now);
-                self.pages_begun -= 1;
                 let alone = lease.alone;
                 let worker = &self.pool.members()[lease.worker].name;
                 let why = format!("worker {worker} {}", if silent { "fell silent" } else { "was lost" });
                 self.pool.lost(lease, broken);
                 self.note_workers(now);
+                if let Some(errand) = robots {
+                    return self.robots_lost(&errand.of, &why, now);
+                }
+                self.scheduler.page_returned(&origin, now);
+                self.pages_begun -= 1;
                 tracing::debug!(url = %request.url, alone, why);
                 let fate = retry::lost(&mut request, alone, &why, wall_clock());
                 self.endings.push(Ending { request, fate });
@@ -46,6 +49,9 @@ impl Engine {
             End::Answered(outcome) => {
                 let worker = lease.worker;
                 self.scheduler.ended(&origin, Slot::Free, measured(&outcome, worker), now, rand::random());
+                if let Some(errand) = robots {
+                    return self.robots_answered(*errand, outcome, lease, now);
+                }
                 self.take_lease_back(lease, &outcome, now);
                 self.answered(request, origin, outcome, worker, now);
             }
@@ -53,10 +59,13 @@ impl Engine {
     }
 
     fn take_lease_back(&mut self, lease: Lease<WorkerClient>, outcome: &Outcome, now: Instant) {
-        let refusal = match &outcome.verdict {
-            Verdict::Failed(error) if error.retry == RetryClass::Peer => error,
-            Verdict::Failed(_) | Verdict::Page(_) | Verdict::Redirect(_) | Verdict::Robots(_) => return self.pool.give_back(lease),
-        };
+        match refusal(outcome) {
+            Some(refusal) => self.take_refused_lease_back(lease, refusal, now),
+            None => self.pool.give_back(lease),
+        }
+    }
+
+    pub(super) fn take_refused_lease_back(&mut self, lease: Lease<WorkerClient>, refusal: &WireError, now: Instant) {
         let host = self.pool.members()[lease.worker].name.clone();
         if retry::is_leaving(refusal) {
             if self.pool.leaving(lease) {
@@ -175,20 +184,30 @@ impl Engine {
         match news {
             OriginNews::Answered => self.scheduler.answered(origin, now),
             OriginNews::Nothing => {}
-            OriginNews::Trouble(retry_after) => match self.scheduler.trouble(origin, retry_after, now, rand::random()) {
-                Trouble::Until(until) => {
-                    let pause = humantime::format_duration(Duration::from_millis((until - now).as_millis() as u64));
-                    tracing::info!(%origin, %error, "the site is in trouble and is left alone for {pause}");
+            OriginNews::Trouble(retry_after) => {
+                if self.trouble(origin, error, retry_after, now) {
+                    return self.give_up(origin, error, now);
                 }
-                Trouble::Known => {}
-                Trouble::GiveUp => return self.give_up(origin, error, now),
-            },
+            }
         }
         fate
     }
 
+    /// An origin is in trouble: it is left alone for a while. Answers whether it has been for too long and is to be given up.
+    pub(super) fn trouble(&mut self, origin: &Origin, error: &WireError, retry_after: Option<Duration>, now: Instant) -> bool {
+        match self.scheduler.trouble(origin, retry_after, now, rand::random()) {
+            Trouble::Until(until) => {
+                let pause = humantime::format_duration(Duration::from_millis((until - now).as_millis() as u64));
+                tracing::info!(%origin, %error, "the site is in trouble and is left alone for {pause}");
+                false
+            }
+            Trouble::Known => false,
+            Trouble::GiveUp => true,
+        }
+    }
+
     /// Gives an origin up. What waits in its window goes back, and is dead with all that is queued for it.
-    fn give_up(&mut self, origin: &Origin, error: &WireError, now: Instant) -> Fate {
+    pub(super) fn give_up(&mut self, origin: &Origin, error: &WireError, now: Instant) -> Fate {
         let reason = format!("origin dead: {}", error.code);
         if !self.is_given_up(origin) {
             tracing::warn!(%origin, %error, "no normal answer for too long: the site is given up");
@@ -234,6 +253,14 @@ impl Engine {
     fn next_version(&mut self) -> u64 {
         self.notes.versions = wall_clock().max(self.notes.versions + 1);
         self.notes.versions
+    }
+}
+
+/// Why a worker did not take a job; none if it did.
+pub(super) fn refusal(outcome: &Outcome) -> Option<&WireError> {
+    match &outcome.verdict {
+        Verdict::Failed(error) if error.retry == RetryClass::Peer => Some(error),
+        Verdict::Failed(_) | Verdict::Page(_) | Verdict::Redirect(_) | Verdict::Robots(_) => None,
     }
 }
 

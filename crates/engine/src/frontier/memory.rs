@@ -12,7 +12,7 @@ use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::{self, Ledger};
 use crate::request::Request;
-use crate::scheduler::Health;
+use crate::scheduler::{Health, KnownRobots};
 use crate::scope::Scope;
 
 /// A frontier in memory.
@@ -28,6 +28,7 @@ pub(crate) struct MemoryStorage {
     given_up: BTreeMap<Origin, String>,
     health: HashMap<Origin, Health>,
     pages: HashMap<Origin, u64>,
+    robots: HashMap<Origin, KnownRobots>,
     stories: BTreeMap<DedupKey, Story>,
     rejected: BTreeMap<ItemPlace, RejectedItem>,
     send: BTreeMap<ItemPlace, RejectedItem>,
@@ -107,6 +108,14 @@ impl Storage for MemoryStorage {
 
     fn health(&self, origin: &Origin) -> Health {
         self.health.get(origin).cloned().unwrap_or_default()
+    }
+
+    fn set_robots(&mut self, origin: &Origin, robots: &KnownRobots) {
+        self.robots.insert(origin.clone(), robots.clone());
+    }
+
+    fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError> {
+        Ok(self.robots.get(origin).cloned())
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {

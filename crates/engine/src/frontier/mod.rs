@@ -36,7 +36,7 @@ pub use thread::{Change, Changed, FrontierEvent, FrontierThread, Group, Look, Or
 
 use crate::ledger::Ledger;
 use crate::request::Request;
-use crate::scheduler::Health;
+use crate::scheduler::{Health, KnownRobots};
 use crate::scope::{Scope, Site};
 
 /// Where requests are kept.
@@ -68,6 +68,12 @@ pub trait Frontier: Send {
     /// # Errors
     /// When the store cannot be read.
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError>;
+
+    /// The robots rules of an origin, as they were noted last; none if they never were.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError>;
 
     /// Gives an origin up: everything queued for it, and all that will be found for it, is dead for this reason, by one record. Requests of
     /// it that are in flight end as they end.
@@ -153,6 +159,10 @@ pub struct Notes {
     pub permits: Vec<NetPermit>,
     /// What the scheduler learnt of origins since the last group; the pages are counted by the frontier itself.
     pub health: Vec<(Origin, Health)>,
+    /// Robots rules that were fetched since the last group.
+    pub robots: Vec<(Origin, KnownRobots)>,
+    /// Further requests found outside of pages, such as sitemaps, to be entered if in scope and unknown.
+    pub found: Vec<Request>,
     /// Items sent again since the last group, with what became of them.
     pub resent: Vec<Resent>,
 }

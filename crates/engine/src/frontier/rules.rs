@@ -16,8 +16,8 @@ use super::{
 use crate::ledger::{ItemCounts, Ledger, count, uncount};
 use crate::request::{Request, Tries};
 use crate::retry;
-use crate::scheduler::Health;
-use crate::scope::{self, Scope};
+use crate::scheduler::{Health, KnownRobots};
+use crate::scope::{self, Refusal, Scope};
 
 /// Dead letters that are queued again in one group: so much is in memory at a time.
 const REQUEUE_GROUP: usize = 4096;
@@ -132,8 +132,11 @@ impl<S: Storage> StoredFrontier<S> {
 
     /// Why a link to an unknown URL is not followed.
     fn refusal(&mut self, request: &Request, Admission { scope, is_repeated }: Admission<'_>) -> Option<&'static str> {
-        if let Err(refusal) = scope.judge(&request.url, request.depth) {
-            return Some(refusal.code());
+        match scope.judge(&request.url, request.depth) {
+            // A sitemap may be a gzip file; its pages may not.
+            Err(Refusal::FileType) if request.is_sitemap() => {}
+            Err(refusal) => return Some(refusal.code()),
+            Ok(()) => {}
         }
         if is_repeated {
             return Some(scope::SAME_CONTENT);
@@ -350,6 +353,12 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
         for (origin, health) in &notes.health {
             self.storage.set_health(origin, health);
         }
+        for (origin, robots) in &notes.robots {
+            self.storage.set_robots(origin, robots);
+        }
+        for found in &notes.found {
+            self.enter_new(found, Some(Admission { scope, is_repeated: false }), &mut answer)?;
+        }
         for resent in notes.resent.clone() {
             self.resent(resent)?;
         }
@@ -392,6 +401,10 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
             self.apply(&Notes::default())?;
         }
         Ok(Committed::default())
+    }
+
+    fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError> {
+        self.storage.robots(origin)
     }
 
     fn find(&self, key: DedupKey) -> Result<Option<Whereabouts>, FrontierError> {

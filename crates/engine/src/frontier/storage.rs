@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Whereabouts};
 use crate::ledger::Ledger;
 use crate::request::Request;
-use crate::scheduler::Health;
+use crate::scheduler::{Health, KnownRobots};
 use crate::scope::Scope;
 
 /// Where a frontier keeps its requests.
@@ -58,6 +58,15 @@ pub trait Storage: Send {
 
     /// What is known of an origin: as it was kept, with the pages that were counted.
     fn health(&self, origin: &Origin) -> Health;
+
+    /// Keeps an origin's robots rules.
+    fn set_robots(&mut self, origin: &Origin, robots: &KnownRobots);
+
+    /// An origin's robots rules; as of the last group.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError>;
 
     /// Hands out; see [`Frontier::take`](super::Frontier::take). Needs no [`apply`](Storage::apply).
     ///

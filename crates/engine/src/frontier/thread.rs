@@ -17,7 +17,7 @@ use crate::control::{ASKS, Reply, Requeue, Seeded};
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::request::Request;
-use crate::scheduler::Health;
+use crate::scheduler::{Health, KnownRobots};
 use crate::scope::Scope;
 
 /// Orders that may wait: one commit, one look for items to send again, the takes that are out, and what was asked. The engine keeps within
@@ -38,6 +38,8 @@ pub enum Order {
         origin: Origin,
         /// At most so many.
         most: usize,
+        /// Whether its robots rules are wanted too.
+        robots: bool,
     },
     /// Read items that are to be sent again.
     ToSend {
@@ -123,6 +125,8 @@ pub enum FrontierEvent {
         origin: Origin,
         /// What was found.
         taken: Taken,
+        /// Its robots rules, if they were asked for: none if they never were fetched.
+        robots: Option<Option<KnownRobots>>,
     },
     /// Items that are to be sent again; none: there are no more.
     ToSend(Vec<RejectedItem>),
@@ -208,9 +212,10 @@ fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<FrontierEvent, Fron
             let committed = frontier.commit(endings, &notes, &scope)?;
             Ok(FrontierEvent::Committed { committed, ledger: Box::new(frontier.ledger().clone()) })
         }
-        Order::Take { origin, most } => {
+        Order::Take { origin, most, robots } => {
+            let robots = robots.then(|| frontier.robots(&origin)).transpose()?;
             let taken = frontier.take(&origin, most, Instant::now())?;
-            Ok(FrontierEvent::Taken { origin, taken })
+            Ok(FrontierEvent::Taken { origin, taken, robots })
         }
         Order::ToSend { after, most } => frontier.to_send(after, most).map(FrontierEvent::ToSend),
         Order::Look(Look(look)) => {

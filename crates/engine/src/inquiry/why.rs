@@ -1,6 +1,7 @@
 //! Why a URL is where it is: its whole story.
 
 use std::fmt;
+use std::time::Duration;
 
 use model::{CrawlUrl, ParserRef};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Explanation {
     pub origin: Option<Finding>,
     /// Whether it belongs to the crawl, by the rules of the last start.
     pub scope: ScopeVerdict,
+    /// What its site's robots.txt says of it; none while that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robots: Option<RobotsVerdict>,
     /// Its items that the store refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<Rejection>,
@@ -103,6 +107,17 @@ pub struct ScopeVerdict {
     pub rule: String,
 }
 
+/// What a robots.txt says of a URL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RobotsVerdict {
+    /// Whether it may be fetched.
+    pub allowed: bool,
+    /// The rule that decides, with its line; none where no rule matches, which allows.
+    pub rule: Option<String>,
+    /// The pause that it asks for, in milliseconds.
+    pub crawl_delay_ms: Option<u64>,
+}
+
 /// An item that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
@@ -148,7 +163,12 @@ pub fn explain(frontier: &dyn Frontier, scope: Option<&Scope>, url: CrawlUrl) ->
     let rejection =
         |RejectedItem { item, reason, .. }: RejectedItem| Rejection { item_type: item.item_type, id: item.id.to_string(), reason };
     let rejected = frontier.rejected_on(key)?.into_iter().map(rejection).collect();
-    Ok(Explanation { url, state, origin: request.map(Finding::from), scope, rejected })
+    let robots = frontier.robots(&url.origin())?.map(|known| {
+        let verdict = known.rules.judge(url.path_and_query());
+        let crawl_delay_ms = known.rules.crawl_delay().map(|delay| delay.as_millis() as u64);
+        RobotsVerdict { allowed: verdict.allowed, rule: verdict.rule.map(ToString::to_string), crawl_delay_ms }
+    });
+    Ok(Explanation { robots, url, state, origin: request.map(Finding::from), scope, rejected })
 }
 
 impl From<Request> for Finding {
@@ -170,7 +190,7 @@ impl From<Request> for Finding {
 /// The story for a person, a line for each thing that is known.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explanation { url, state, origin, scope, rejected } = self;
+        let Explanation { url, state, origin, scope, robots, rejected } = self;
         writeln!(f, "{url}")?;
         let mut line = |label: &str, value: String| writeln!(f, "  {label:<10}{value}");
         line("state", state.to_string())?;
@@ -211,7 +231,14 @@ impl fmt::Display for Explanation {
             Some(false) => "out of scope: ",
             None => "",
         };
-        line("scope", format!("{belongs}{}", scope.rule))
+        line("scope", format!("{belongs}{}", scope.rule))?;
+        if let Some(RobotsVerdict { allowed, rule, crawl_delay_ms }) = robots {
+            let verdict = if *allowed { "allowed" } else { "disallowed" };
+            let rule = rule.as_ref().map_or_else(|| ": no rule matches".to_owned(), |rule| format!(" by {rule}"));
+            let delay = crawl_delay_ms.map(|delay| format!("; Crawl-delay {}", humantime::format_duration(Duration::from_millis(delay))));
+            line("robots", format!("{verdict}{rule}{}", delay.unwrap_or_default()))?;
+        }
+        Ok(())
     }
 }
 

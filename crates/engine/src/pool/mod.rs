@@ -183,6 +183,11 @@ impl<C: Clone> Pool<C> {
     /// The job was answered: the lease goes to the end of the queue.
     pub fn give_back(&mut self, lease: Lease<C>) {
         self.members[lease.worker].done += 1;
+        self.give_back_uncounted(lease);
+    }
+
+    /// The same for a job that was no request.
+    pub fn give_back_uncounted(&mut self, lease: Lease<C>) {
         if let Some(lease) = self.returned(lease) {
             let live = self.live(&lease).expect("its connection is current");
             (live.refusals, live.aside) = (0, None);

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::gate::GateName;
 use super::health::Health;
-use super::lane::Lane;
+use super::lane::{Lane, LaneTurn};
+use super::robots::RobotsErrand;
 use super::rules::{LONGEST_CRAWL_DELAY, Treatment};
 use super::slots::{Slot, Slots};
 use super::{HostRules, PolitenessBy};
@@ -34,6 +35,8 @@ pub(super) struct Host {
     pub(super) gates: Vec<GateName>,
     /// A gate that it is to pass from now on.
     pub(super) new_gate: Option<GateName>,
+    /// Whether it is asked for its robots.txt.
+    reads_robots: bool,
     /// Whether it waits at a gate.
     pub(super) parked: bool,
     /// Pages that are done, or may become some.
@@ -58,6 +61,8 @@ pub struct Terms {
     pub shared_delay: Option<Duration>,
     /// Most requests in flight to its host; none: as many as the crawl has.
     pub most: Option<usize>,
+    /// What robots.txt says: that it is allowed, or none where nobody asks.
+    pub robots_allow: Option<bool>,
     /// The worker that had its host last, if the host has a clock: it may still have a connection.
     pub worker: Option<WorkerIndex>,
 }
@@ -75,10 +80,20 @@ pub struct Measured {
     pub worker: WorkerIndex,
 }
 
+/// What is handed out.
+pub(super) enum Given {
+    /// A page.
+    Request(Box<Request>),
+    /// A robots.txt.
+    Errand(RobotsErrand),
+}
+
 /// What a host whose turn it is has to give.
 pub(super) enum Turn {
-    /// A request: [`Host::take`] takes it.
-    Request,
+    /// A request, or a robots.txt to fetch: [`Host::take`] takes it.
+    Something,
+    /// A request that robots.txt forbids.
+    Forbidden(Box<Request>),
     /// Its lane has to be filled first.
     Empty(Origin),
     /// Nothing now.
@@ -102,6 +117,7 @@ impl Host {
                 PolitenessBy::Domain => Some(GateName::of_domain(name)),
                 PolitenessBy::Host | PolitenessBy::Address => None,
             },
+            reads_robots: !rules.ignore_robots,
             parked: false,
             pages_begun: 0,
             lanes: Vec::new(),
@@ -142,7 +158,7 @@ impl Host {
 
     pub(super) fn terms(&self) -> Terms {
         let most = (self.slots.most < usize::MAX).then_some(self.slots.most);
-        Terms { delay: self.delay(), shared_delay: None, most, worker: self.worker }
+        Terms { delay: self.delay(), shared_delay: None, most, robots_allow: self.reads_robots.then_some(true), worker: self.worker }
     }
 
     pub(super) fn has_budget(&self) -> bool {
@@ -184,7 +200,7 @@ impl Host {
     fn add_lane(&mut self, origin: &Origin, health: &Health, now: Instant) -> usize {
         // Most hosts have one: room for four would be most of what a host takes.
         self.lanes.reserve_exact(1);
-        self.lanes.push(Lane::new(origin.clone(), health, now));
+        self.lanes.push(Lane::new(origin.clone(), health, self.reads_robots, now));
         self.lanes.len() - 1
     }
 
@@ -257,25 +273,30 @@ impl Host {
     /// Looks at what it has to give. The lane whose turn it is goes last, so that origins of one host take turns.
     pub(super) fn turn(&mut self, now: Instant) -> Turn {
         let Some(at) = self.lanes.iter().position(|lane| lane.due(now).is_some_and(|due| due <= now)) else { return Turn::Nothing };
-        if self.lanes[at].is_empty() {
-            let lane = self.lanes.remove(at);
-            let origin = lane.origin().clone();
-            self.lanes.push(lane);
-            return Turn::Empty(origin);
+        match self.lanes[at].turn(now) {
+            LaneTurn::Errand | LaneTurn::Request => return Turn::Something,
+            LaneTurn::Forbidden => return self.lanes[at].pop().map_or(Turn::Nothing, |request| Turn::Forbidden(Box::new(request))),
+            LaneTurn::Empty => {}
         }
-        Turn::Request
+        let lane = self.lanes.remove(at);
+        let origin = lane.origin().clone();
+        self.lanes.push(lane);
+        Turn::Empty(origin)
     }
 
-    /// Takes the request of a turn, with its host's slot.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Box<Request>> {
+    /// Takes what a turn has to give, with its host's slot.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Given> {
         let at = self.lanes.iter().position(|lane| lane.due(now).is_some_and(|due| due <= now))?;
         let mut lane = self.lanes.remove(at);
-        let request = lane.pop();
+        let given = match lane.pop_errand() {
+            Some(errand) => Some(Given::Errand(errand)),
+            None => lane.pop().map(|request| Given::Request(Box::new(request))),
+        };
         self.lanes.push(lane);
-        let request = request?;
+        let given = given?;
         self.slots.in_flight += 1;
-        self.pages_begun += 1;
-        Some(Box::new(request))
+        self.pages_begun += u64::from(matches!(given, Given::Request(_)));
+        Some(given)
     }
 
     pub(super) fn returned(&mut self) {

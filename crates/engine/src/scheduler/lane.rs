@@ -8,8 +8,10 @@ use tokio::time::Instant;
 
 use super::HostRules;
 use super::health::{Health, Ill};
+use super::robots::{KnownRobots, Robots, RobotsErrand};
 use crate::backoff;
 use crate::request::Request;
+use crate::retry;
 
 /// See the module.
 #[derive(Debug)]
@@ -30,6 +32,23 @@ pub(super) struct Lane {
     ill: Option<Illness>,
     /// The pause that its robots.txt asks for.
     pub(super) crawl_delay: Option<Duration>,
+    robots: Robots,
+    /// Workers that were lost with its robots.txt.
+    robots_losses: u32,
+    /// What is fetched before its pages: a robots.txt, its own or one that a redirect leads to.
+    errands: VecDeque<RobotsErrand>,
+}
+
+/// What a lane whose turn it is has to give.
+pub(super) enum LaneTurn {
+    /// A robots.txt.
+    Errand,
+    /// A page.
+    Request,
+    /// A page that robots.txt forbids.
+    Forbidden,
+    /// Nothing before its window is filled.
+    Empty,
 }
 
 /// A stretch of time without a normal answer.
@@ -57,7 +76,7 @@ pub enum Trouble {
 const LEAST_TRIES: u32 = 3;
 
 impl Lane {
-    pub(super) fn new(origin: Origin, health: &Health, now: Instant) -> Lane {
+    pub(super) fn new(origin: Origin, health: &Health, reads_robots: bool, now: Instant) -> Lane {
         let illness = |ill: &Ill| Illness { before: ill.lasted, since: now, failures: ill.failures, until: ill.until };
         Lane {
             origin,
@@ -71,6 +90,9 @@ impl Lane {
             last_answer: None,
             ill: health.ill.as_ref().map(illness),
             crawl_delay: None,
+            robots: if reads_robots { Robots::NotRead } else { Robots::Ignored },
+            robots_losses: 0,
+            errands: VecDeque::new(),
         }
     }
 
@@ -101,7 +123,7 @@ impl Lane {
 
     /// Whether there is anything in it, or may be.
     pub(super) fn has_work(&self) -> bool {
-        self.more || self.asked.is_some() || self.later.is_some() || !self.window.is_empty()
+        !self.errands.is_empty() || self.more || self.asked.is_some() || self.later.is_some() || !self.window.is_empty()
     }
 
     /// The frontier's answer. Returns how many it was asked for.
@@ -120,6 +142,8 @@ impl Lane {
     /// When something can be taken from it, or asked for.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         let work = match (&self.asked, self.window.is_empty()) {
+            _ if !self.errands.is_empty() => now,
+            (_, false) if self.robots.are_awaited() => return None,
             (_, false) => now,
             (Some(_), true) => return None,
             (None, true) if self.more => now,
@@ -128,9 +152,55 @@ impl Lane {
         Some(self.ill.as_ref().map_or(work, |ill| work.max(ill.until)))
     }
 
-    /// Whether its window is.
-    pub(super) fn is_empty(&self) -> bool {
-        self.window.is_empty()
+    /// What it has to give, now that it is due. Rules that are wanted become an errand.
+    pub(super) fn turn(&mut self, now: Instant) -> LaneTurn {
+        let Some(next) = self.window.front().filter(|_| self.errands.is_empty()) else {
+            return if self.errands.is_empty() { LaneTurn::Empty } else { LaneTurn::Errand };
+        };
+        if self.robots.are_wanted(now) {
+            self.robots = Robots::Asked;
+            self.errands.push_back(RobotsErrand::to(&self.origin));
+            return LaneTurn::Errand;
+        }
+        if self.robots.forbid(next.url.path_and_query()).is_some() { LaneTurn::Forbidden } else { LaneTurn::Request }
+    }
+
+    pub(super) fn pop_errand(&mut self) -> Option<RobotsErrand> {
+        self.errands.pop_front()
+    }
+
+    /// An errand to this origin.
+    pub(super) fn push_errand(&mut self, errand: RobotsErrand) {
+        self.errands.push_back(errand);
+    }
+
+    /// Whether the frontier should be asked for its rules.
+    pub(super) fn wants_robots(&self) -> bool {
+        matches!(self.robots, Robots::NotRead)
+    }
+
+    /// What the frontier knows of its rules.
+    pub(super) fn read_robots(&mut self, known: Option<KnownRobots>) {
+        if let Robots::NotRead = self.robots {
+            self.robots = known.map_or(Robots::Wanted, Robots::Known);
+        }
+    }
+
+    /// Its robots.txt was lost with a worker. Answers whether once too often.
+    pub(super) fn robots_lost(&mut self) -> bool {
+        self.set_robots(None);
+        self.robots_losses += 1;
+        self.robots_losses >= retry::LOSSES
+    }
+
+    /// Its rules were fetched, or could not be: then they are wanted still.
+    pub(super) fn set_robots(&mut self, known: Option<KnownRobots>) {
+        match self.robots {
+            Robots::Ignored => {}
+            Robots::NotRead | Robots::Wanted | Robots::Asked | Robots::Known(_) => {
+                self.robots = known.map_or(Robots::Wanted, Robots::Known);
+            }
+        }
     }
 
     pub(super) fn pop(&mut self) -> Option<Request> {
@@ -148,6 +218,7 @@ impl Lane {
 
     pub(super) fn clear(&mut self) -> Vec<Request> {
         (self.more, self.woken, self.later, self.ill) = (false, false, None, None);
+        self.errands.retain(|errand| errand.of != self.origin);
         self.window.drain(..).collect()
     }
 

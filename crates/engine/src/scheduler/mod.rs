@@ -17,6 +17,7 @@ mod health;
 mod host;
 mod lane;
 mod pace;
+mod robots;
 mod rules;
 mod slots;
 
@@ -30,12 +31,13 @@ pub use health::{Health, Ill};
 pub use host::{Measured, Terms};
 pub use lane::Trouble;
 pub use pace::Throttle;
+pub use robots::{KnownRobots, ROBOTS_HOPS, ROBOTS_KEPT, RobotsErrand};
 pub use rules::{HostOverride, HostRules, LONGEST_CRAWL_DELAY, PER_ADDRESS, PUBLIC_DELAY, PolitenessBy};
 pub use slots::Slot;
 
 use crate::request::Request;
 use gate::{Gate, GateName};
-use host::{Host, Turn};
+use host::{Given, Host, Turn};
 
 /// Requests in all windows together, beyond which a window gets one at a time: at some 500 bytes each, 16 MB.
 const HELD: usize = 32 * 1024;
@@ -80,6 +82,10 @@ enum Listed {
 pub enum Next {
     /// Dispatch this request, on these terms; its host's slot is taken until [`Scheduler::ended`].
     Request(Box<Request>, Terms),
+    /// Fetch this robots.txt, on these terms; the slot of the host that it lies on is taken until [`Scheduler::ended`].
+    Robots(RobotsErrand, Terms),
+    /// Do not dispatch this request: robots.txt forbids it. No slot is taken.
+    Forbidden(Box<Request>),
     /// Nothing is due before this time; `None`: nothing at all until something ends, is found, or is [refilled](Scheduler::refill).
     Wait(Option<Instant>),
 }
@@ -91,6 +97,8 @@ pub struct Want {
     pub origin: Origin,
     /// With at most so many requests.
     pub most: usize,
+    /// Whether its robots rules are wanted too, for [`Scheduler::read_robots`].
+    pub robots: bool,
 }
 
 impl Scheduler {
@@ -136,6 +144,36 @@ impl Scheduler {
         }
     }
 
+    /// What the frontier knows of an origin's robots rules, before its window is filled.
+    pub fn read_robots(&mut self, origin: &Origin, known: Option<KnownRobots>, now: Instant) {
+        if let Some(delay) = known.as_ref().and_then(|known| known.rules.crawl_delay()) {
+            self.set_crawl_delay(origin, Some(delay), now);
+        }
+        self.change(&origin.host(), now, |host, _| host.lane(origin, now).read_robots(known));
+    }
+
+    /// An origin's robots.txt was fetched: from now on it is obeyed.
+    pub fn set_robots(&mut self, origin: &Origin, known: KnownRobots, now: Instant) {
+        self.set_crawl_delay(origin, known.rules.crawl_delay(), now);
+        self.change(&origin.host(), now, |host, _| host.lane(origin, now).set_robots(Some(known)));
+    }
+
+    /// An origin's robots.txt could not be fetched: that is tried again, when its trouble allows.
+    pub fn robots_failed(&mut self, origin: &Origin, now: Instant) {
+        self.change(&origin.host(), now, |host, _| host.lane(origin, now).set_robots(None));
+    }
+
+    /// An origin's robots.txt was lost with the worker that was to fetch it. Answers whether that has happened so often that it is no accident.
+    pub fn robots_lost(&mut self, origin: &Origin, now: Instant) -> bool {
+        self.change(&origin.host(), now, |host, _| host.lane(origin, now).robots_lost())
+    }
+
+    /// A robots.txt lies elsewhere: it is fetched from there, under the clock of that host.
+    pub fn send_for_robots(&mut self, errand: RobotsErrand, now: Instant) {
+        let origin = errand.url.origin();
+        self.change(&origin.host(), now, |host, _| host.lane(&origin, now).push_errand(errand));
+    }
+
     /// The next window to fill. It is filled by [`refill`](Scheduler::refill), which must come.
     pub fn wants(&mut self) -> Option<Want> {
         self.wants.pop_front()
@@ -176,7 +214,7 @@ impl Scheduler {
         host.served = true;
         let is_due = host.due(now).is_some_and(|due| due <= now);
         match if is_due { host.turn(now) } else { Turn::Nothing } {
-            Turn::Request => {
+            Turn::Something => {
                 if !host.gates.is_empty()
                     && let Some(gate) = self.closed_gate(name, let_in, now)
                 {
@@ -184,15 +222,27 @@ impl Scheduler {
                     return None;
                 }
                 let host = self.hosts.get_mut(name).expect("a listed host exists");
-                let request = host.take(now).expect("its turn says that there is one");
+                let given = host.take(now).expect("its turn says that there is something");
                 let terms = host.terms();
                 let shared = host.gates.iter().map(|gate| &self.gates[gate]).filter(|gate| gate.is_clock).map(|gate| gate.pause).min();
                 let terms = Terms { shared_delay: shared, ..terms };
-                self.held -= 1;
                 self.pass(name, now, |gate| gate.slots.in_flight += 1);
+                let next = match given {
+                    Given::Request(request) => {
+                        self.held -= 1;
+                        self.ask(name, &request.url.origin(), now);
+                        Next::Request(request, terms)
+                    }
+                    Given::Errand(errand) => Next::Robots(errand, terms),
+                };
+                self.list(name, now);
+                return Some(next);
+            }
+            Turn::Forbidden(request) => {
+                self.held -= 1;
                 self.ask(name, &request.url.origin(), now);
                 self.list(name, now);
-                return Some(Next::Request(request, terms));
+                return Some(Next::Forbidden(request));
             }
             Turn::Empty(origin) => {
                 // Its time for later ones has come, or there are more: either way there is something.
@@ -336,8 +386,9 @@ impl Scheduler {
         let share = HELD.saturating_sub(self.held) / SHARES;
         let most = share.clamp(1, if has_delay { POLITE_WINDOW } else { WINDOW });
         lane.ask(most);
+        let robots = lane.wants_robots();
         self.held += most;
-        self.wants.push_back(Want { origin: origin.clone(), most });
+        self.wants.push_back(Want { origin: origin.clone(), most, robots });
     }
 
     /// A request's dispatch has ended; its slot is free, or will be (see [`Slot`]), and its host's pause begins. `measured` is what the answer

@@ -34,7 +34,14 @@ fn origin(url: &str) -> Origin {
 
 fn fill(scheduler: &mut Scheduler, base: &str, n: usize, now: Instant) {
     let requests = (0..n).map(|i| request(&format!("{base}{i}"))).collect();
-    scheduler.refill(&origin(base), requests, false, None, now);
+    refill(scheduler, &origin(base), requests, false, None, now);
+}
+
+/// Fills a window for whose origin everything is allowed.
+fn refill(scheduler: &mut Scheduler, origin: &Origin, requests: Vec<Request>, more: bool, later: Option<Instant>, now: Instant) {
+    let rules = Arc::new(model::RobotsRules::allow_all());
+    scheduler.read_robots(origin, Some(KnownRobots { rules, until: now + 1000 * ROBOTS_KEPT }), now);
+    scheduler.refill(origin, requests, more, later, now);
 }
 
 fn pop(scheduler: &mut Scheduler, now: Instant) -> String {
@@ -115,7 +122,7 @@ fn wake(scheduler: &mut Scheduler, url: &str, now: Instant) {
 
 /// What the scheduler asks the frontier for.
 fn wants(scheduler: &mut Scheduler) -> Vec<(String, usize)> {
-    std::iter::from_fn(|| scheduler.wants()).map(|Want { origin, most }| (origin.to_string(), most)).collect()
+    std::iter::from_fn(|| scheduler.wants()).map(|Want { origin, most, .. }| (origin.to_string(), most)).collect()
 }
 
 #[test]
@@ -128,12 +135,12 @@ fn an_empty_window_is_asked_for_once_when_its_host_is_due_and_not_before() {
     assert_eq!(scheduler.next(now), Next::Wait(None));
     assert_eq!(wants(&mut scheduler), [("http://a".to_owned(), POLITE_WINDOW)]);
     let later = now + Duration::from_secs(7);
-    scheduler.refill(&origin("http://a/"), vec![], false, Some(later), now);
+    refill(&mut scheduler, &origin("http://a/"), vec![], false, Some(later), now);
     assert_eq!(scheduler.next(now), Next::Wait(Some(later)));
     assert_eq!(wants(&mut scheduler), []);
     assert_eq!(scheduler.next(later), Next::Wait(None));
     assert_eq!(wants(&mut scheduler).len(), 1);
-    scheduler.refill(&origin("http://a/"), vec![], false, None, later);
+    refill(&mut scheduler, &origin("http://a/"), vec![], false, None, later);
     assert_eq!(scheduler.next(later), Next::Wait(None));
     assert_eq!(wants(&mut scheduler), []);
 }
@@ -146,7 +153,7 @@ fn what_is_found_while_the_frontier_is_asked_is_not_forgotten() {
     assert_eq!(scheduler.next(now), Next::Wait(None));
     assert_eq!(wants(&mut scheduler), [("http://a".to_owned(), WINDOW)]);
     wake(&mut scheduler, "http://a/", now);
-    scheduler.refill(&origin("http://a/"), vec![], false, None, now);
+    refill(&mut scheduler, &origin("http://a/"), vec![], false, None, now);
     assert_eq!(scheduler.next(now), Next::Wait(None));
     assert_eq!(wants(&mut scheduler), [("http://a".to_owned(), WINDOW)]);
 }
@@ -156,7 +163,7 @@ fn a_window_is_asked_for_again_when_half_of_it_is_left() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(rules(Some(0), None));
     let requests = (0..10).map(|i| request(&format!("http://a/{i}"))).collect();
-    scheduler.refill(&origin("http://a/"), requests, true, None, now);
+    refill(&mut scheduler, &origin("http://a/"), requests, true, None, now);
     for _ in 0..4 {
         pop(&mut scheduler, now);
     }
@@ -395,8 +402,11 @@ fn a_crawl_delay_holds_for_the_pause_that_has_begun_and_is_known_again_later() {
     assert_eq!((health.crawl_delay, health.due), (Some(secs(9)), Some(now + secs(9))));
     let mut other = Scheduler::new(rules(Some(1), None));
     other.wake(&origin("http://a/"), health, now);
-    other.refill(&origin("http://a/"), vec![request("http://a/x")], false, None, now);
-    assert_eq!(terms(&mut other, now + secs(9)), Terms { delay: secs(9), shared_delay: None, most: Some(1), worker: None });
+    refill(&mut other, &origin("http://a/"), vec![request("http://a/x")], false, None, now);
+    assert_eq!(
+        terms(&mut other, now + secs(9)),
+        Terms { delay: secs(9), shared_delay: None, most: Some(1), robots_allow: Some(true), worker: None }
+    );
 }
 
 #[test]
@@ -442,8 +452,14 @@ fn a_host_with_a_clock_prefers_the_worker_that_had_it_last() {
         assert_eq!(terms(&mut scheduler, now).worker, None);
         end(&mut scheduler, url, page(secs(0), None, 7), now);
     }
-    assert_eq!(terms(&mut scheduler, now), Terms { delay: secs(0), shared_delay: None, most: None, worker: None });
-    assert_eq!(terms(&mut scheduler, now + secs(1)), Terms { delay: secs(1), shared_delay: None, most: Some(1), worker: Some(7) });
+    assert_eq!(
+        terms(&mut scheduler, now),
+        Terms { delay: secs(0), shared_delay: None, most: None, robots_allow: Some(true), worker: None }
+    );
+    assert_eq!(
+        terms(&mut scheduler, now + secs(1)),
+        Terms { delay: secs(1), shared_delay: None, most: Some(1), robots_allow: Some(true), worker: Some(7) }
+    );
 }
 
 #[test]
@@ -455,18 +471,19 @@ fn a_host_with_a_million_urls_does_not_starve_one_with_a_single_one() {
     let mut order = Vec::new();
     scheduler.wake(&big, &Health::default(), now);
     for turn in 0..5_000 {
-        while let Some(Want { origin, most }) = scheduler.wants() {
+        while let Some(Want { origin, most, .. }) = scheduler.wants() {
             assert_eq!(origin, big);
             let taken = left.min(most);
             left -= taken;
             let requests = (0..taken).map(|n| request(&format!("http://big/{}", left + n))).collect();
-            scheduler.refill(&big, requests, left > 0, None, now);
+            refill(&mut scheduler, &big, requests, left > 0, None, now);
         }
         if turn % 1_000 == 500 {
             fill(&mut scheduler, "http://small/", 1, now);
             order.push(turn + 1);
         }
         match scheduler.next(now) {
+            other @ (Next::Robots(..) | Next::Forbidden(_)) => panic!("{other:?}"),
             Next::Request(request, _) if request.url.host_str() == "small" => assert_eq!(order.pop(), Some(turn)),
             Next::Request(request, _) => end(&mut scheduler, request.url.as_str(), None, now),
             Next::Wait(_) => {}
@@ -486,6 +503,7 @@ fn hosts_of_a_domain_share_its_clock_and_take_turns() {
     let mut order = Vec::new();
     while order.len() < 8 {
         match scheduler.next(now) {
+            other @ (Next::Robots(..) | Next::Forbidden(_)) => panic!("{other:?}"),
             Next::Request(request, _) => {
                 order.push(format!("{} {}", (now - start).as_secs(), request.url.host_str()));
                 end(&mut scheduler, request.url.as_str(), None, now);
@@ -613,6 +631,7 @@ proptest! {
                 free_at.insert(host, now + Duration::from_secs(1));
             }
             match scheduler.next(now) {
+                other @ (Next::Robots(..) | Next::Forbidden(_)) => panic!("{other:?}"),
                 Next::Request(request, _) => {
                     let host = request.url.host().to_string();
                     prop_assert!(!in_flight.contains(&host));
@@ -686,6 +705,7 @@ proptest! {
                 known[n] = Known { in_flight: false, ended: Some((now, delay)), address, ..std::mem::take(&mut known[n]) };
             }
             match scheduler.next(now) {
+                other @ (Next::Robots(..) | Next::Forbidden(_)) => panic!("{other:?}"),
                 Next::Request(request, terms) => {
                     let n = (0..known.len()).find(|n| request.url.host_str() == name(*n)).unwrap();
                     prop_assert_eq!(forbids(&known, n, by, per_address, now), None);
@@ -707,4 +727,120 @@ proptest! {
         prop_assert_eq!(scheduler.next(later), Next::Wait(None));
         prop_assert_eq!((scheduler.hosts.len(), scheduler.gates.len(), scheduler.parked, scheduler.listed.len()), (0, 0, 0, 0));
     }
+}
+
+/// Rules that were fetched now.
+fn robots(text: &str, now: Instant) -> KnownRobots {
+    KnownRobots { rules: Arc::new(model::RobotsRules::parse(text.as_bytes(), "gossamer")), until: now + ROBOTS_KEPT }
+}
+
+/// The robots.txt that is to be fetched next.
+fn errand(scheduler: &mut Scheduler, now: Instant) -> RobotsErrand {
+    match scheduler.next(now) {
+        Next::Robots(errand, _) => errand,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_is_handed_out_before_robots_txt_is_known_and_fetching_it_takes_the_hosts_slot_and_clock() {
+    let mut now = Instant::now();
+    let (mut scheduler, of) = (Scheduler::new(rules(Some(1), None)), origin("http://a/"));
+    wake(&mut scheduler, "http://a/", now);
+    assert_eq!(scheduler.next(now), Next::Wait(None));
+    assert_eq!(scheduler.wants(), Some(Want { origin: of.clone(), most: POLITE_WINDOW, robots: true }));
+    scheduler.read_robots(&of, None, now);
+    scheduler.refill(&of, vec![request("http://a/private/x"), request("http://a/y"), request("http://a/z")], false, None, now);
+    let asked = errand(&mut scheduler, now);
+    assert_eq!((asked.url.as_str(), &asked.of, asked.hops), ("http://a/robots.txt", &of, 0));
+    assert_eq!(scheduler.next(now), Next::Wait(None), "its slot is taken");
+    scheduler.ended(&of, Slot::Free, None, now, 0.0);
+    assert_eq!(scheduler.next(now + secs(1)), Next::Wait(None), "nothing is known yet");
+    scheduler.set_robots(&of, robots("User-agent: *\nDisallow: /private/\nCrawl-delay: 3", now), now);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(now + secs(3))), "the pause has the length that it asks for");
+    now += secs(3);
+    assert_eq!(scheduler.next(now), Next::Forbidden(Box::new(request("http://a/private/x"))));
+    assert_eq!(pop(&mut scheduler, now), "http://a/y");
+    scheduler.ended(&of, Slot::Free, None, now, 0.0);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(now + secs(3))));
+    assert_eq!(pop(&mut scheduler, now + secs(3)), "http://a/z");
+}
+
+#[test]
+fn robots_txt_is_fetched_anew_when_a_day_has_passed() {
+    let now = Instant::now();
+    let (mut scheduler, of) = (Scheduler::new(rules(Some(0), Some(1))), origin("http://a/"));
+    scheduler.read_robots(&of, Some(robots("", now)), now);
+    scheduler.refill(&of, vec![request("http://a/x"), request("http://a/y")], false, None, now);
+    assert_eq!(pop(&mut scheduler, now), "http://a/x");
+    scheduler.ended(&of, Slot::Free, None, now, 0.0);
+    let later = now + ROBOTS_KEPT;
+    assert_eq!(errand(&mut scheduler, later).url.as_str(), "http://a/robots.txt");
+    scheduler.ended(&of, Slot::Free, None, later, 0.0);
+    scheduler.set_robots(&of, robots("User-agent: *\nDisallow: /", later), later);
+    assert_eq!(scheduler.next(later), Next::Forbidden(Box::new(request("http://a/y"))));
+}
+
+#[test]
+fn a_robots_txt_elsewhere_is_fetched_under_the_clock_of_that_host() {
+    let now = Instant::now();
+    let (mut scheduler, of, there) = (Scheduler::new(rules(Some(1), None)), origin("http://a/"), origin("http://b/"));
+    fill(&mut scheduler, "http://b/", 2, now);
+    assert_eq!(pop(&mut scheduler, now), "http://b/0");
+    scheduler.ended(&there, Slot::Free, None, now, 0.0);
+    scheduler.read_robots(&of, None, now);
+    scheduler.refill(&of, vec![request("http://a/x")], false, None, now);
+    errand(&mut scheduler, now);
+    scheduler.ended(&of, Slot::Free, None, now, 0.0);
+    let elsewhere = RobotsErrand { of: of.clone(), url: CrawlUrl::parse("http://b/r.txt").unwrap(), hops: 1 };
+    scheduler.send_for_robots(elsewhere.clone(), now);
+    assert_eq!(scheduler.next(now), Next::Wait(Some(now + secs(1))), "b has its pause");
+    assert_eq!(errand(&mut scheduler, now + secs(1)), elsewhere);
+    assert_eq!(scheduler.next(now + secs(1)), Next::Wait(None), "b is busy, and of a nothing is known");
+    scheduler.ended(&there, Slot::Free, None, now + secs(1), 0.0);
+    scheduler.set_robots(&of, robots("", now), now + secs(1));
+    assert_eq!(pop(&mut scheduler, now + secs(1)), "http://a/x");
+    assert_eq!(pop(&mut scheduler, now + secs(2)), "http://b/1");
+}
+
+#[test]
+fn a_robots_txt_that_cannot_be_fetched_keeps_its_origin_waiting_until_it_is_tried_again_or_given_up() {
+    let mut now = Instant::now();
+    let (mut scheduler, of) = (Scheduler::new(rules(Some(0), None)), origin("http://a/"));
+    scheduler.read_robots(&of, None, now);
+    scheduler.refill(&of, vec![request("http://a/x"), request("http://a/y")], false, None, now);
+    let mut tries = 0;
+    let cleared = loop {
+        tries += 1;
+        errand(&mut scheduler, now);
+        scheduler.ended(&of, Slot::Free, None, now, 0.0);
+        scheduler.robots_failed(&of, now);
+        match scheduler.trouble(&of, None, now, 1.0) {
+            Trouble::Until(until) => {
+                assert_eq!(scheduler.next(now), Next::Wait(Some(until)));
+                now = until;
+            }
+            Trouble::Known => panic!("one try at a time"),
+            Trouble::GiveUp => break scheduler.clear(&of, now),
+        }
+    };
+    assert!(tries >= 3);
+    assert_eq!(cleared.len(), 2);
+    assert_eq!(scheduler.next(now + secs(9)), Next::Wait(None));
+}
+
+#[test]
+fn a_robots_txt_that_takes_its_worker_along_is_fetched_again_and_the_third_time_it_is_no_accident() {
+    let now = Instant::now();
+    let (mut scheduler, of) = (Scheduler::new(rules(Some(0), None)), origin("http://a/"));
+    scheduler.read_robots(&of, None, now);
+    scheduler.refill(&of, vec![request("http://a/x")], false, None, now);
+    let lost: Vec<bool> = (0..3)
+        .map(|_| {
+            errand(&mut scheduler, now);
+            scheduler.ended(&of, Slot::Free, None, now, 0.0);
+            scheduler.robots_lost(&of, now)
+        })
+        .collect();
+    assert_eq!(lost, [false, false, true]);
 }

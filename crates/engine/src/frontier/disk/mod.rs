@@ -2,7 +2,7 @@
 //!
 //! Keyspaces, written together in one atomic batch a group: `known` (every URL's key: its parser's hash, and where it is or was queued),
 //! `due` and `later` (the queues, in the order they are handed out), `done` and `dead` (what became of a URL: its story), `rejected` and
-//! `send` (items that were refused, and those of them to be sent again), `origins`, `alike` (counts against traps), and `crawl` (a record:
+//! `send` (items that were refused, and those of them to be sent again), `origins`, `robots` (their rules), `alike` (counts against traps), and `crawl` (a record:
 //! identity and counters; the scope).
 //!
 //! **Invariant.** A known URL is in exactly one of `due`, `later`, `done`, `dead`; in a queue it is at the place that `known` names.
@@ -21,9 +21,11 @@ mod queue_key;
 mod record;
 mod sync;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
@@ -39,14 +41,14 @@ use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OriginState, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
 use crate::ledger::{self, Ledger};
 use crate::request::Request;
-use crate::scheduler::{Health, Ill};
+use crate::scheduler::{Health, Ill, KnownRobots};
 use crate::scope::Scope;
 use clock::Clock;
 use group::{Change, OpenGroup};
 use known::KnownKeys;
 use origins::{OriginQueue, Origins};
 use queue_key::QueueKey;
-use record::{IllRecord, KnownUrl, OriginRecord};
+use record::{IllRecord, KnownUrl, OriginRecord, RobotsRecord};
 use sync::Syncer;
 
 /// A frontier on disk.
@@ -106,6 +108,7 @@ struct Spaces {
     dead: Keyspace,
     rejected: Keyspace,
     send: Keyspace,
+    robots: Keyspace,
     origins: Keyspace,
     alike: Keyspace,
     crawl: Keyspace,
@@ -138,6 +141,7 @@ impl Spaces {
             dead: space("dead")?,
             rejected: space("rejected")?,
             send: space("send")?,
+            robots: space("robots")?,
             origins: space("origins")?,
             alike: space("alike")?,
             crawl: space("crawl")?,
@@ -454,6 +458,17 @@ impl Storage for DiskStorage {
             ill: record.ill.map(ill),
             pages: record.pages,
         }
+    }
+
+    fn set_robots(&mut self, origin: &Origin, robots: &KnownRobots) {
+        let record = RobotsRecord { rules: Cow::Borrowed(&robots.rules), until_ms: self.clock.millis_from(robots.until) };
+        self.batch.insert(&self.spaces.robots, origin.as_str(), record::encode(&record));
+    }
+
+    fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError> {
+        let Some(bytes) = self.spaces.robots.get(origin.as_str()).map_err(failed)? else { return Ok(None) };
+        let RobotsRecord { rules, until_ms } = record::decode(&bytes)?;
+        Ok(Some(KnownRobots { rules: Arc::new(rules.into_owned()), until: self.clock.to_instant(until_ms) }))
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::job::NetPermit;
-use model::{CrawlName, CrawlUrl, DedupKey, ParserRef, RunId, SpiderHash};
+use model::{CrawlName, CrawlUrl, DedupKey, ParserRef, RobotsRules, RunId, SpiderHash};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -289,6 +289,14 @@ pub(super) struct OriginRecord {
     /// The trouble it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ill: Option<IllRecord>,
+}
+
+/// An origin's robots rules.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct RobotsRecord<'r> {
+    pub(super) rules: Cow<'r, RobotsRules>,
+    /// They are fetched anew from then on, in milliseconds since the Unix epoch.
+    pub(super) until_ms: u64,
 }
 
 /// Trouble of an origin.
