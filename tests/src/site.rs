@@ -96,11 +96,16 @@ impl PracticeSite {
         self.site.seeds(&self.base)[0].clone()
     }
 
-    /// The requests so far.
+    /// The requests for pages so far: all but those for a robots.txt, which comes before the pages and is none.
     ///
     /// # Panics
-    /// When there were more than it records.
+    /// When there were more than it records; so do the others.
     pub fn arrivals(&self) -> Vec<Arrival> {
+        self.all_arrivals().into_iter().filter(|arrival| arrival.path != "/robots.txt").collect()
+    }
+
+    /// Every request so far.
+    pub fn all_arrivals(&self) -> Vec<Arrival> {
         let arrivals = self.site.arrivals();
         assert_eq!(arrivals.dropped, 0, "the record of arrivals is whole");
         arrivals.list

@@ -9,10 +9,11 @@ use std::io::{self, BufRead, Read};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use model::{CrawlUrl, RobotsRules};
 use thiserror::Error;
 
 use crate::domain;
-use crate::fetch_log::{Came, Record, Sent, Start};
+use crate::fetch_log::{Came, FetchedRobots, Record, Sent, Start};
 use crate::scheduler::PolitenessBy;
 
 /// What is demanded beyond what the log itself says was in force.
@@ -105,8 +106,8 @@ pub enum AuditError {
     Empty,
 }
 
-/// Longest line: a URL of 8 KiB, escaped, and the rest.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// Longest line: the rules of a robots.txt of 500 KiB, each with its names, and the rest.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
 /// Audits a log.
 ///
@@ -158,6 +159,8 @@ struct Audit {
     /// What was in flight, by number: its clock and its host.
     in_flight: HashMap<u64, (String, String)>,
     addresses: HashMap<String, IpAddr>,
+    /// Robots rules, by origin.
+    rules: HashMap<String, RobotsRules>,
     found: Findings,
 }
 
@@ -190,7 +193,9 @@ impl Audit {
         let least = self.options.delay.map_or(0, |delay| delay.as_millis() as u64);
         let clock = self.clocks.entry(name.clone()).or_default();
         let mut kinds = Vec::new();
-        if sent.robots_allow == Some(false) {
+        // Judged by the rules in the log itself, whatever the crawler thought of them.
+        let forbids = |url: &CrawlUrl| self.rules.get(url.origin_str()).is_some_and(|rules| !rules.judge(url.path_and_query()).allowed);
+        if sent.robots_allow == Some(false) || CrawlUrl::parse(&sent.url).is_ok_and(|url| forbids(&url)) {
             kinds.push(BreachKind::Robots);
         }
         if let Some((ended, earlier, host)) = &clock.ended {
@@ -217,6 +222,9 @@ impl Audit {
         let Some((name, host)) = self.in_flight.remove(&came.number) else {
             return self.breach(came.host.to_string(), &came.url, BreachKind::Unannounced);
         };
+        if let Some(FetchedRobots { of, rules }) = &came.robots {
+            self.rules.insert(of.to_string(), RobotsRules::clone(rules));
+        }
         if let Some(address) = came.address.filter(|_| self.options.by == PolitenessBy::Address) {
             self.addresses.insert(host.clone(), address.to_canonical());
         }
@@ -308,6 +316,8 @@ impl fmt::Display for Breach {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     fn sent(at_ms: u64, number: u64, host: &str, delay_ms: u64, most: Option<usize>) -> Record<'static> {
@@ -339,6 +349,7 @@ mod tests {
             bytes: 9,
             address: Some([192, 0, 2, 1].into()),
             until_ms: None,
+            robots: None,
         })
     }
 
@@ -387,6 +398,21 @@ line 7: a: 999 ms after the end of the last request (line 6), 1000 ms are in for
         let log = [sent(0, 1, "a", 0, Some(1)), sent(0, 2, "a", 0, Some(1)), disallowed, came(0, 9, "c")];
         let expected = [(2, BreachKind::TooMany { in_flight: 2, most: 1 }), (3, BreachKind::Robots), (4, BreachKind::Unannounced)];
         assert_eq!(breaches(&log, AuditOptions::default()), expected);
+    }
+
+    #[test]
+    fn a_page_that_the_rules_in_the_log_disallow_is_named_whatever_the_crawler_thought() {
+        let mut fetched = came(5, 1, "a");
+        if let Record::Outcome(came) = &mut fetched {
+            let rules = Cow::Owned(RobotsRules::parse(b"User-agent: *\nDisallow: /3", "gossamer"));
+            came.robots = Some(FetchedRobots { of: "http://a".into(), rules });
+        }
+        let mut allowed = sent(9, 3, "a", 0, None);
+        if let Record::Dispatch(sent) = &mut allowed {
+            sent.robots_allow = Some(true);
+        }
+        let log = [sent(0, 1, "a", 0, None), fetched, sent(7, 2, "a", 0, None), allowed, sent(9, 33, "b", 0, None)];
+        assert_eq!(breaches(&log, AuditOptions::default()), [(4, BreachKind::Robots)]);
     }
 
     #[test]

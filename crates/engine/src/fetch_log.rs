@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::{Outcome, Verdict};
+use model::{Outcome, RobotsRules, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -103,6 +103,18 @@ pub struct Came<'r> {
     /// The worker fell silent and may still be fetching until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
+    /// The rules that were fetched, if it was a robots.txt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robots: Option<FetchedRobots<'r>>,
+}
+
+/// Rules that hold from here on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FetchedRobots<'r> {
+    /// The origin they are of: that of the URL, or one that a redirect has led from.
+    pub of: Cow<'r, str>,
+    /// The rules.
+    pub rules: Cow<'r, RobotsRules>,
 }
 
 /// Records that may wait for the thread beyond those it has taken; who finds it full waits.
@@ -190,7 +202,7 @@ impl FetchLog {
     /// # Errors
     /// When it could not be written: the request must not be sent.
     pub async fn sent(&self, dispatch: &Dispatch) -> Result<u64, LogEnded> {
-        let Dispatch { request, terms, lease, .. } = dispatch;
+        let Dispatch { request, terms, lease, robots_allow, .. } = dispatch;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let record = Record::Dispatch(Sent {
             at_ms: self.clock.millis(Instant::now()),
@@ -202,7 +214,7 @@ impl FetchLog {
             delay_ms: terms.delay.as_millis() as u64,
             shared_delay_ms: terms.shared_delay.map(|delay| delay.as_millis() as u64),
             most: terms.most,
-            robots_allow: terms.robots_allow,
+            robots_allow: *robots_allow,
         });
         self.write(line(&record)).await?;
         Ok(number)
@@ -213,7 +225,7 @@ impl FetchLog {
     /// # Errors
     /// When it could not be written.
     pub async fn came(&self, number: u64, dispatch: &Dispatch, end: &End) -> Result<(), LogEnded> {
-        let Dispatch { request, lease, since, .. } = dispatch;
+        let Dispatch { request, robots, lease, since, .. } = dispatch;
         let mut came = Came {
             at_ms: self.clock.millis(Instant::now()),
             number,
@@ -226,6 +238,7 @@ impl FetchLog {
             bytes: 0,
             address: None,
             until_ms: None,
+            robots: None,
         };
         match end {
             End::Lost { silent, .. } => came.until_ms = silent.then(|| self.clock.millis(*since + self.deadline)),
@@ -236,6 +249,9 @@ impl FetchLog {
                     Verdict::Robots(_) => "robots".into(),
                     Verdict::Failed(error) => error.code.as_str().into(),
                 };
+                if let (Verdict::Robots(rules), Some(errand)) = (verdict, robots) {
+                    came.robots = Some(FetchedRobots { of: errand.of.as_str().into(), rules: Cow::Borrowed(rules) });
+                }
                 (came.status, came.bytes, came.address) = (fetch.status, fetch.bytes, fetch.remote.map(|remote| remote.ip()));
             }
         }

@@ -35,6 +35,8 @@ pub struct Dispatch {
     pub lease: Lease<WorkerClient>,
     /// When it was handed out.
     pub since: Instant,
+    /// What robots.txt says of it; none where that is not known.
+    pub robots_allow: Option<bool>,
 }
 
 /// The end of a dispatch. There is exactly one for each.

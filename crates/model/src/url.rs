@@ -1,5 +1,6 @@
 //! A URL a crawler may fetch, in the one spelling it is fetched in.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,19 @@ impl CrawlUrl {
     }
 }
 
+/// The text of an address without user name and password, for messages about what is no URL, so that neither comes into a log.
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let is_end = |c: char| matches!(c, '/' | '\\' | '?' | '#');
+    let scheme = text.find(|c| c == ':' || is_end(c)).filter(|at| text[*at..].starts_with(':')).map_or(0, |colon| colon + 1);
+    let start = text.len() - text[scheme..].trim_start_matches(['/', '\\']).len();
+    // Credentials may have slashes in them where there is no URL yet, so the last at sign before a query counts.
+    let end = text[start..].find(['?', '#']).map_or(text.len(), |at| start + at);
+    match text[start..end].rfind('@') {
+        Some(at) => Cow::Owned(format!("{}***@{}", &text[..start], &text[start + at + 1..])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 impl TryFrom<String> for CrawlUrl {
     type Error = UrlError;
 
@@ -244,6 +258,20 @@ mod tests {
         assert_eq!((url.host_str(), url.port()), ("[::1]", 80));
         let url = CrawlUrl::parse("http://[::1]:81/").unwrap();
         assert_eq!((url.host_str(), url.port()), ("[::1]", 81));
+    }
+
+    #[test]
+    fn credentials_are_taken_out_of_what_is_no_url() {
+        for (text, expected) in [
+            ("ftp://user:secret@host/a", "ftp://***@host/a"),
+            ("http:user:secret@host", "http:***@host"),
+            ("//user:se/cret@[bad", "//***@[bad"),
+            ("user:secret@host", "user:***@host"),
+            ("http://host/a?b=c@d", "http://host/a?b=c@d"),
+            ("/a", "/a"),
+        ] {
+            assert_eq!(without_credentials(text), expected);
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub const MAX_SITEMAPS: usize = 1_000;
 /// Longest address of a sitemap that is kept: the longest URL that is crawled.
 pub(crate) const MAX_SITEMAP_BYTES: usize = 8 * 1024;
 
-/// The rules of one origin for one crawler. Takes about as much memory as the lines of the file that concern it, three times that if they
-/// are not ASCII: never more than 2 MiB.
+/// The rules of one origin for one crawler. Takes some bytes more than the lines of the file that concern it, and three times that where they
+/// are not ASCII: at most 5 MiB, for a file of the largest size in which every line is a rule of a few letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RobotsRules {
     /// Longest first, of equally long ones what allows first: the first that matches decides.

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use model::parser::SITEMAP_PARSER;
 use model::schema::{FieldKind, FieldSchema, TypeSchema};
 
+use crate::link::{ArgSource, LinkRule};
 use crate::reader::{Entry, Findings, Table, join};
 use crate::seed::Seed;
 use crate::spider::ParserRules;
@@ -39,11 +41,13 @@ pub(crate) fn reach(
     seeds: &[Seed],
     findings: &mut Findings<'_>,
 ) {
-    let mut waiting: Vec<&str> = start.into_iter().chain(seeds.iter().map(|seed| seed.parser.name.as_str())).collect();
+    let listed = seeds.iter().filter_map(|seed| listed(&seed.parser.name, seed.parser.args.get("parser").map(String::as_str)));
+    let mut waiting: Vec<&str> = start.into_iter().chain(seeds.iter().map(|seed| seed.parser.name.as_str())).chain(listed).collect();
     let mut reached = BTreeSet::new();
     while let Some(name) = waiting.pop() {
         if reached.insert(name) {
-            waiting.extend(parsers.get(name).into_iter().flat_map(|rules| &rules.links).map(|link| link.parser.as_str()));
+            let links = || parsers.get(name).into_iter().flat_map(|rules| &rules.links);
+            waiting.extend(links().map(|link| link.parser.as_str()).chain(links().filter_map(listed_by_link)));
         }
     }
     for (name, span, entry) in table.entries() {
@@ -51,6 +55,20 @@ pub(crate) fn reach(
             findings.warning(&span, &entry.path, "no seed and no link leads to this parser");
         }
     }
+}
+
+/// The parser of the pages that a sitemap lists, if that is what leads on.
+pub(crate) fn listed<'a>(parser: &str, argument: Option<&'a str>) -> Option<&'a str> {
+    argument.filter(|_| parser == SITEMAP_PARSER)
+}
+
+/// The same where a link leads to the sitemap.
+pub(crate) fn listed_by_link(link: &LinkRule) -> Option<&str> {
+    let argument = link.args.iter().find_map(|(name, source)| match source {
+        ArgSource::Const(value) if name == "parser" => Some(value.as_str()),
+        _ => None,
+    });
+    listed(&link.parser, argument)
 }
 
 /// Says which fields of one item type are given two kinds.

@@ -38,7 +38,11 @@
 //! in the page's HTML by `regex`: the group named `url`, else the first. `url` is a regular expression that the absolute address must
 //! match. Rules apply in the order they are written, each in page order. `args` give the parser of that page what this one knows: `"text"`
 //! (the link's text; for a `regex` its last group), `"url"`, `{ attr = "title" }`, `{ group = 2 }` (of `regex`), `{ url-group = 1 }` (of
-//! `url`), `{ const = "…" }`, `{ arg = "name" }`.
+//! `url`), `{ const = "…" }`, `{ arg = "name" }`. Links of a page that says `nofollow` are not followed; where `rel=nofollow` of a link is to be
+//! honoured too, that is so for links found by `css`.
+//!
+//! *A sitemap* is a seed or a link with the parser `sitemap`, whose argument `parser` names the one for the pages that it lists:
+//! `seeds = [{ url = "http://quotes.example/sitemap.xml", parser = "sitemap", args = { parser = "list" } }]`.
 //!
 //! *A value* is looked up by one of: `css` (an element's text, or its `attr`; `:scope` is the element of `each` itself), `regex` alone (on
 //! the HTML; entities are decoded), both (the expression on what the selector found), `url` (an expression on the page's address), `arg`,

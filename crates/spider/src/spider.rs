@@ -106,6 +106,9 @@ fn read(root: &Table<'_>, text: &str, built_in: &[&str], findings: &mut Findings
         let name = match (seed.parser, &start) {
             (Some((name, span, path)), _) => {
                 names.check(&name, &span, &path, findings);
+                if let Some(listed) = check::listed(&name, seed.args.get("parser").map(String::as_str)) {
+                    names.check(listed, &span, &path, findings);
+                }
                 name
             }
             (None, Some(start)) => start.clone(),
@@ -149,6 +152,9 @@ fn parser(entry: &Entry<'_>, names: &Names<'_>, findings: &mut Findings<'_>) -> 
         if let Some(rule) = link(&entry, findings) {
             if let Some(parser) = entry.table(findings).and_then(|table| table.get("parser")) {
                 names.check(&rule.parser, &parser.span(), &parser.path, findings);
+                if let Some(listed) = check::listed_by_link(&rule) {
+                    names.check(listed, &parser.span(), &parser.path, findings);
+                }
             }
             rules.links.push(rule);
         }

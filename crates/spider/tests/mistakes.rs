@@ -156,6 +156,23 @@ fn a_parser_that_nothing_leads_to_is_a_warning() {
 }
 
 #[test]
+fn a_sitemap_leads_to_the_parser_that_its_argument_names() {
+    let with = |seed: &str, link: &str| {
+        let found = format!("links = [{{ css = \"a\"{link} }}]");
+        format!("name = \"s\"\nseeds = [{{ url = \"http://h/sitemap.xml\"{seed} }}]\nstart = \"page\"\n[parsers.article]\n{found}\n")
+    };
+    let article = ", parser = \"article\"";
+    let told =
+        |text: &str| Spider::parse(text, &["page", "sitemap"]).map(|spider| spider.warnings.len()).map_err(|errors| errors.to_string());
+    assert_eq!(told(&with("", article)), Ok(1));
+    assert_eq!(told(&with(", parser = \"sitemap\", args.parser = \"article\"", article)), Ok(0));
+    let error = told(&with(", parser = \"sitemap\", args.parser = \"artikle\"", article)).unwrap_err();
+    assert!(error.contains("unknown parser name `artikle`"), "{error}");
+    let error = told(&with("", ", parser = \"sitemap\", args.parser = { const = \"artikle\" }")).unwrap_err();
+    assert!(error.contains("unknown parser name `artikle`"), "{error}");
+}
+
+#[test]
 fn parsers_of_the_workers_are_known_when_the_file_names_them() {
     let text = SOUND.replacen("css = \".next a\", parser = \"list\"", "css = \".next a\", parser = \"mine\"", 1);
     assert_eq!(mistakes(&text).len(), 1);

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use rpcsupport::{listen_address, process};
 
 use crate::config::{Config, DEFAULT_BODY_BYTES, DEFAULT_CAPACITY};
+use crate::fetch::certificates;
 
 /// Fetches pages and parses them, for engines that ask.
 #[derive(Parser, Debug)]
@@ -53,6 +54,11 @@ pub(crate) struct Args {
     /// Addresses that are not public are out of reach anyway unless the engine's user named them.
     #[arg(long, value_name = "CIDR", env = "GOSSAMER_WORKER_DENY_NET", value_delimiter = ',', help_heading = "Safety")]
     deny_net: Vec<String>,
+
+    /// File with certificates (PEM) of authorities to trust beside the public ones, for sites with certificates of their own; may be
+    /// repeated. Certificates are verified in any case.
+    #[arg(long, value_name = "FILE", env = "GOSSAMER_WORKER_CA_FILE", value_delimiter = ',', help_heading = "Safety")]
+    ca_file: Vec<String>,
 
     /// Log every page; twice: everything.
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Output")]
@@ -125,11 +131,20 @@ impl Args {
                 None => note("deny-net", text, "a network such as 10.0.0.0/8 or an address"),
             }
         }
+        let mut authorities = Vec::new();
+        for path in &self.ca_file {
+            match std::fs::read_to_string(path) {
+                Ok(pem) if certificates(&pem).is_some() => authorities.push(pem),
+                Ok(_) => note("ca-file", path, "a file with certificates as PEM has them"),
+                Err(error) => note("ca-file", path, &format!("a file that can be read ({error})")),
+            }
+        }
         let standard = Config::standard();
         let config = Config {
             capacity: capacity.unwrap_or(DEFAULT_CAPACITY),
             qps,
             deny_net,
+            authorities,
             parse_threads: threads.unwrap_or(standard.parse_threads),
             body_bytes: memory.map_or(DEFAULT_BODY_BYTES, |mib| mib * MIB),
         };
@@ -194,6 +209,14 @@ mod tests {
         assert_eq!(check(&["--port", "1", "--qps", "0.19"]).unwrap_err(), [expected]);
         let config = check(&["--port", "1", "--qps", "0.2"]).unwrap().config;
         assert_eq!((config.qps, config.announced().get()), (Some(0.2), 1));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        for file in ["/no/such/file", "Cargo.toml"] {
+            let wrong = check(&["--port", "1", "--ca-file", file]).unwrap_err();
+            assert!(wrong.len() == 1 && wrong[0].starts_with(&format!("--ca-file {file}: expected a file ")), "{wrong:?}");
+        }
     }
 
     #[test]

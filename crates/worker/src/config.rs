@@ -22,6 +22,8 @@ pub struct Config {
     pub qps: Option<f64>,
     /// Networks that are never connected to, whatever an engine permits.
     pub deny_net: Vec<IpNet>,
+    /// Certificates, PEM, of authorities that are trusted beside the public ones.
+    pub authorities: Vec<String>,
     /// Threads that parse.
     pub parse_threads: NonZeroUsize,
     /// Bytes of bodies in memory at a time, exceeded by one body at most.
@@ -35,6 +37,7 @@ impl Config {
             capacity: DEFAULT_CAPACITY,
             qps: None,
             deny_net: Vec::new(),
+            authorities: Vec::new(),
             parse_threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             body_bytes: DEFAULT_BODY_BYTES,
         }

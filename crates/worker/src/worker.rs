@@ -55,7 +55,7 @@ impl Worker {
         let inner = Inner {
             registry,
             spiders: Spiders::default(),
-            fetcher: Fetcher::new(config.deny_net.clone(), config.body_bytes),
+            fetcher: Fetcher::new(config),
             pool: Pool::start(config.parse_threads)?,
             ticks: config.qps.map(Ticks::per_second),
             watch,

@@ -29,7 +29,7 @@ pub fn judge(plan: &Plan, played: &Played) -> u64 {
     }
     if let Some(delay) = plan.delay {
         let stale = |arrival: &Arrival| plan.has_stale_jobs() && was_left(arrival, played.latency);
-        let arrivals: Vec<Arrival> = played.site.arrivals().into_iter().filter(|arrival| !stale(arrival)).collect();
+        let arrivals: Vec<Arrival> = played.site.all_arrivals().into_iter().filter(|arrival| !stale(arrival)).collect();
         assert_apart(&arrivals, delay, played.latency);
     }
     assert_sound(&played.state);

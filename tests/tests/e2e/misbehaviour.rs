@@ -97,6 +97,13 @@ const ENDS: &[(&str, End)] = &[
     ("odd-links.json", Skipped("unwanted type: application/json")),
     ("base-href", Page("A base")),
     ("base-href.json", Skipped("unwanted type: application/json")),
+    ("robots/plain", Skipped("unwanted type: text/plain")),
+    ("meta-robots?content=nofollow", Page("A wish")),
+    ("x-robots-tag?value=nofollow", Page("A wish")),
+    ("rel-nofollow", Page("A wish about a link")),
+    ("sitemap/plain", Skipped("unwanted type: text/xml")),
+    ("etag", Page(KNOWN_TITLE)),
+    ("basic-auth", Skipped("wrong status code: 401")),
     ("odd-target/example", Page("A target")),
 ];
 
@@ -147,7 +154,8 @@ fn every_misbehaviour_costs_its_own_url_alone() {
     // The titles of all pages: those of the table, and where their links lead.
     let mut expected: BTreeMap<String, String> = BTreeMap::from([(site.misbehaving(""), "Pages that misbehave".to_owned())]);
     expected.extend(odd_links.into_iter().chain(base_links).map(|url| (url, "A target".to_owned())));
-    for target in ["known", "deep", "huge-attributes"] {
+    // A page's nofollow is honoured, a link's is not unless that is asked for.
+    for target in ["known", "deep", "huge-attributes", "followed", "not-followed"] {
         expected.insert(site.misbehaving(&format!("odd-target/{target}")), "A target".to_owned());
     }
     expected.insert(site.misbehaving("odd-links?page=2"), "Odd links".to_owned());
@@ -186,6 +194,7 @@ fn every_misbehaviour_costs_its_own_url_alone() {
     // Where a worker cuts is its own affair; every link is counted on one side or the other.
     let (kept, cut) = (report.links_refused["denied"], report.links_refused["too many on the page"]);
     assert!(kept + cut == 60_000 && kept <= 50_000, "{kept} kept, {cut} cut");
+    assert_eq!(report.links_refused["nofollow"], 4, "two links on each of two pages");
 
     // The same worker process has survived all of it, and works.
     assert!(worker.process().is_running());

@@ -107,14 +107,21 @@ impl Engine {
     fn send(&mut self, request: Box<Request>, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         self.pages_begun += 1;
-        self.hand_out(Dispatch { request, robots: None, terms, lease, since: now });
+        self.hand_out(Dispatch {
+            request,
+            robots: None,
+            terms,
+            lease,
+            since: now,
+            robots_allow: self.scheduler.obeys_robots().then_some(true),
+        });
     }
 
     /// Sends a worker for a robots.txt. It is no page: it counts for no budget.
     fn send_for_robots(&mut self, errand: RobotsErrand, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         let request = Box::new(Request::seed(errand.url.clone(), Arc::new(ParserRef::named(ROBOTS_PARSER))));
-        self.hand_out(Dispatch { request, robots: Some(Box::new(errand)), terms, lease, since: now });
+        self.hand_out(Dispatch { request, robots: Some(Box::new(errand)), terms, lease, since: now, robots_allow: None });
     }
 
     fn hand_out(&mut self, dispatch: Dispatch) {

@@ -61,8 +61,6 @@ pub struct Terms {
     pub shared_delay: Option<Duration>,
     /// Most requests in flight to its host; none: as many as the crawl has.
     pub most: Option<usize>,
-    /// What robots.txt says: that it is allowed, or none where nobody asks.
-    pub robots_allow: Option<bool>,
     /// The worker that had its host last, if the host has a clock: it may still have a connection.
     pub worker: Option<WorkerIndex>,
 }
@@ -158,7 +156,7 @@ impl Host {
 
     pub(super) fn terms(&self) -> Terms {
         let most = (self.slots.most < usize::MAX).then_some(self.slots.most);
-        Terms { delay: self.delay(), shared_delay: None, most, robots_allow: self.reads_robots.then_some(true), worker: self.worker }
+        Terms { delay: self.delay(), shared_delay: None, most, worker: self.worker }
     }
 
     pub(super) fn has_budget(&self) -> bool {

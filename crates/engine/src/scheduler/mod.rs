@@ -118,6 +118,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether robots.txt is obeyed: what is handed out is allowed then.
+    pub fn obeys_robots(&self) -> bool {
+        !self.rules.ignore_robots
+    }
+
     /// The frontier has something for this origin, and knows this of it.
     pub fn wake(&mut self, origin: &Origin, health: &Health, now: Instant) {
         self.change(&origin.host(), now, |host, rules| host.known_lane(origin, health, rules, now).has_more());

@@ -403,10 +403,7 @@ fn a_crawl_delay_holds_for_the_pause_that_has_begun_and_is_known_again_later() {
     let mut other = Scheduler::new(rules(Some(1), None));
     other.wake(&origin("http://a/"), health, now);
     refill(&mut other, &origin("http://a/"), vec![request("http://a/x")], false, None, now);
-    assert_eq!(
-        terms(&mut other, now + secs(9)),
-        Terms { delay: secs(9), shared_delay: None, most: Some(1), robots_allow: Some(true), worker: None }
-    );
+    assert_eq!(terms(&mut other, now + secs(9)), Terms { delay: secs(9), shared_delay: None, most: Some(1), worker: None });
 }
 
 #[test]
@@ -452,14 +449,8 @@ fn a_host_with_a_clock_prefers_the_worker_that_had_it_last() {
         assert_eq!(terms(&mut scheduler, now).worker, None);
         end(&mut scheduler, url, page(secs(0), None, 7), now);
     }
-    assert_eq!(
-        terms(&mut scheduler, now),
-        Terms { delay: secs(0), shared_delay: None, most: None, robots_allow: Some(true), worker: None }
-    );
-    assert_eq!(
-        terms(&mut scheduler, now + secs(1)),
-        Terms { delay: secs(1), shared_delay: None, most: Some(1), robots_allow: Some(true), worker: Some(7) }
-    );
+    assert_eq!(terms(&mut scheduler, now), Terms { delay: secs(0), shared_delay: None, most: None, worker: None });
+    assert_eq!(terms(&mut scheduler, now + secs(1)), Terms { delay: secs(1), shared_delay: None, most: Some(1), worker: Some(7) });
 }
 
 #[test]

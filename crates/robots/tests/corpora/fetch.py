@@ -38,7 +38,7 @@ def unpack(archive, folder):
 
 def protego(folder, files):
     """Runs the tests of Protego with its parser noting each question."""
-    run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder, PROTEGO)
+    run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "protego", "--dest", folder, PROTEGO)
     unpack(next(folder.glob("protego-*.tar.gz")), folder)
     package = next(path for path in folder.glob("protego-*") if path.is_dir())
     files.mkdir()

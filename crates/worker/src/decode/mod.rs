@@ -1,6 +1,8 @@
 //! From a body's bytes to text.
 
 mod content_type;
+#[cfg(test)]
+mod every_encoding;
 mod prescan;
 
 use std::borrow::Cow;
@@ -10,14 +12,17 @@ use encoding_rs::{Encoding, UTF_8};
 
 pub use content_type::ContentType;
 
+/// Begins a change of character sets.
+const ESCAPE: u8 = 0x1b;
+
 /// How much of a page is looked at to guess its encoding when nothing declares it.
 const GUESS_BYTES: usize = 1024 * 1024;
 
 /// Decodes a page. Without copying where it is UTF-8 already; what is no valid text becomes U+FFFD.
 ///
 /// The encoding is, in this order: that of the byte order mark; the `charset` of the Content-Type header; the one a `meta` element
-/// declares in the first 1,024 bytes; UTF-8 if the whole body is that; a guess from the bytes and, where the host's name has one, its
-/// top-level domain.
+/// declares in the first 1,024 bytes, or else an XML declaration; UTF-8 if the whole body is that; the one a `meta` element declares further
+/// on; a guess from the bytes and, where the host's name has one, its top-level domain.
 pub fn decode<'a>(bytes: &'a [u8], content_type: Option<&ContentType>, host: &str) -> (Cow<'a, str>, &'static Encoding) {
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         return (encoding.decode_without_bom_handling(&bytes[mark..]).0, encoding);
@@ -26,10 +31,13 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: Option<&ContentType>, host: &st
     if let Some(encoding) = declared {
         return (encoding.decode_without_bom_handling(bytes).0, encoding);
     }
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    // ISO-2022-JP is ASCII with escapes, so what has one is looked at more closely.
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !bytes.contains(&ESCAPE)
+    {
         return (Cow::Borrowed(text), UTF_8);
     }
-    let encoding = guess(bytes, host);
+    let encoding = prescan::declared_later(bytes).unwrap_or_else(|| guess(bytes, host));
     (encoding.decode_without_bom_handling(bytes).0, encoding)
 }
 

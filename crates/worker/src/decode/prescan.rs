@@ -5,9 +5,39 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFI
 /// How far into a page a declaration is looked for.
 const PRESCAN_BYTES: usize = 1024;
 
-/// The declared encoding, if there is one.
+/// How far a declaration is looked for in a page that cannot be told otherwise. Browsers take one from anywhere and begin again.
+const LATER_BYTES: usize = 256 * 1024;
+
+/// The declared encoding, if there is one near the beginning.
 pub(super) fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
-    let mut scanner = Scanner { bytes: &bytes[..bytes.len().min(PRESCAN_BYTES)], at: 0 };
+    let beginning = &bytes[..bytes.len().min(PRESCAN_BYTES)];
+    of_meta(beginning).or_else(|| of_xml(beginning))
+}
+
+/// The encoding that a `meta` element further on declares.
+pub(super) fn declared_later(bytes: &[u8]) -> Option<&'static Encoding> {
+    of_meta(&bytes[..bytes.len().min(LATER_BYTES)])
+}
+
+/// The encoding of an XML declaration, which may itself be in UTF-16.
+fn of_xml(bytes: &[u8]) -> Option<&'static Encoding> {
+    if bytes.starts_with(b"<\0?\0x\0") {
+        return Some(UTF_16LE);
+    }
+    if bytes.starts_with(b"\0<\0?\0x") {
+        return Some(UTF_16BE);
+    }
+    let rest = bytes.strip_prefix(b"<?xml")?;
+    let declaration = &rest[..rest.iter().position(|b| *b == b'>')?];
+    let at = declaration.windows(8).position(|word| word == b"encoding")?;
+    let value = declaration[at + 8..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let quote = value.first().filter(|quote| matches!(quote, b'"' | b'\''))?;
+    let label = value[1..].split(|b| b == quote).next().filter(|label| label.len() < value.len() - 1)?;
+    Encoding::for_label(label).map(|encoding| if encoding == UTF_16BE || encoding == UTF_16LE { UTF_8 } else { encoding })
+}
+
+fn of_meta(bytes: &[u8]) -> Option<&'static Encoding> {
+    let mut scanner = Scanner { bytes, at: 0 };
     while scanner.at < scanner.bytes.len() {
         if scanner.looks_at(b"<!--") {
             // The two dashes of `<!-->` may be those that end it.
@@ -191,6 +221,14 @@ mod tests {
             ("</p x='<meta charset=gbk>'><meta charset=big5>", Some("Big5")),
             ("<?xml version='1.0' encoding='gbk'?><meta charset=big5>", Some("Big5")),
             ("<meta charset=gbk charset=big5>", Some("GBK")),
+            ("<?xml version='1.0' encoding='gbk'?><p>", Some("GBK")),
+            ("<?xml version=\"1.0\" encoding = \"EUC-JP\" ?>", Some("EUC-JP")),
+            ("<?xml version='1.0' encoding='utf-16'?>", Some("UTF-8")),
+            ("<?xml version='1.0' encoding='nonsense'?>", None),
+            ("<?xml version='1.0' encoding='gbk?>", None),
+            (" <?xml version='1.0' encoding='gbk'?>", None),
+            ("<\0?\0x\0m\0", Some("UTF-16LE")),
+            ("\0<\0?\0x\0m", Some("UTF-16BE")),
             ("<meta charset=gbk", None),
             ("", None),
         ] {
@@ -203,6 +241,8 @@ mod tests {
         let page = |before| format!("{}<meta charset=gbk>", " ".repeat(before));
         assert!(declared(page(1024 - 18).as_bytes()).is_some());
         assert!(declared(page(1024 - 17).as_bytes()).is_none());
+        assert!(declared_later(page(1024 - 17).as_bytes()).is_some());
+        assert!(declared_later(page(LATER_BYTES).as_bytes()).is_none());
     }
 
     proptest! {

@@ -15,16 +15,17 @@ use ipnet::IpNet;
 use model::error::{RetryClass, WireError};
 use model::job::{NetPermit, Proxy};
 use model::{CrawlUrl, Job};
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, ClientBuilder};
 use url::{Host, Url};
 
 use super::address::Reach;
-use super::resolver::CheckedResolver;
+use super::resolver::{CheckedResolver, Names};
+use crate::config::Config;
 
-/// Clients kept. A crawl uses two: one for the hosts its operator named and one for all others. What is pushed out loses its idle
-/// connections and is made anew.
-const MAX_CLIENTS: usize = 16;
+/// Clients kept. A crawl uses two, one for the hosts its operator named and one for all others, and with proxies one for each. What is pushed
+/// out loses its idle connections and is made anew.
+const MAX_CLIENTS: usize = 64;
 
 /// The port of a SOCKS proxy whose address has none.
 const SOCKS_PORT: u16 = 1080;
@@ -83,6 +84,8 @@ impl Through {
 
 pub(crate) struct Clients {
     denied: Arc<[IpNet]>,
+    names: Arc<dyn Names>,
+    authorities: Vec<Certificate>,
     /// The one used last comes last.
     kept: Mutex<Vec<(Kind, Client)>>,
 }
@@ -97,8 +100,10 @@ pub(crate) enum NoClient {
 }
 
 impl Clients {
-    pub(crate) fn new(denied: Vec<IpNet>) -> Clients {
-        Clients { denied: denied.into(), kept: Mutex::new(Vec::new()) }
+    pub(crate) fn new(config: &Config, names: Arc<dyn Names>) -> Clients {
+        // What is no certificate was refused on the command line.
+        let authorities = config.authorities.iter().filter_map(|pem| certificates(pem)).flatten().collect();
+        Clients { denied: config.deny_net.clone().into(), names, authorities, kept: Mutex::new(Vec::new()) }
     }
 
     /// A client that connects only to what the reach admits.
@@ -133,8 +138,11 @@ impl Clients {
     }
 
     fn make(&self, kind: &Kind) -> Result<Client, reqwest::Error> {
-        let builder = Client::builder()
-            .dns_resolver(Arc::new(CheckedResolver { reach: kind.reach.clone(), denied: Arc::clone(&self.denied) }))
+        let (names, denied) = (Arc::clone(&self.names), Arc::clone(&self.denied));
+        let resolver = CheckedResolver { names, reach: kind.reach.clone(), denied };
+        let builder = self.authorities.iter().cloned().fold(Client::builder(), ClientBuilder::add_root_certificate);
+        let builder = builder
+            .dns_resolver(Arc::new(resolver))
             .connect_timeout(kind.connect_timeout)
             .redirect(Policy::none())
             // A proxy of the environment would connect where this process must not; only a job has a say in it.
@@ -154,4 +162,9 @@ impl Clients {
             None => builder.build(),
         }
     }
+}
+
+/// The certificates in a PEM text, at least one.
+pub(crate) fn certificates(pem: &str) -> Option<Vec<Certificate>> {
+    Certificate::from_pem_bundle(pem.as_bytes()).ok().filter(|found| !found.is_empty())
 }

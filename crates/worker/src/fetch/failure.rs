@@ -23,8 +23,9 @@ pub(crate) fn body_too_large(limit: u64) -> WireError {
 /// What stopped a request before its answer.
 ///
 /// Trouble with making a connection is the origin's. A connection that was made and then lost may be the fault of this one page, as when
-/// a script behind it crashes, so it costs the URL an attempt.
-pub(crate) fn of_request(error: &reqwest::Error) -> WireError {
+/// a script behind it crashes, so it costs the URL an attempt. Through a proxy nobody here can tell whose trouble it was, the proxy's or the
+/// origin's, unless the proxy itself could not be reached.
+pub(crate) fn of_request(error: &reqwest::Error, proxied: bool) -> WireError {
     let chain = causes(error);
     let detail = detail(&chain);
     if let Some(resolve) = find::<ResolveError>(&chain) {
@@ -45,6 +46,8 @@ pub(crate) fn of_request(error: &reqwest::Error) -> WireError {
             "host unreachable"
         } else if error.is_timeout() {
             "connect timeout"
+        } else if proxied {
+            "proxy error"
         } else if is_https(error) && (is(io::ErrorKind::ConnectionReset) || io().all(|error| error.raw_os_error().is_none())) {
             // The system made the connection, so what failed over it is the handshake.
             "tls error"

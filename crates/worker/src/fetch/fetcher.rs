@@ -6,7 +6,6 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
-use ipnet::IpNet;
 use model::error::{RetryClass, WireError, code};
 use model::outcome::FetchFacts;
 use model::{Job, Redirect};
@@ -20,8 +19,10 @@ use super::facts::note;
 use super::failure;
 use super::headers::headers;
 use super::redirect::redirect;
+use super::resolver::{Names, SystemNames};
 use super::status::Meaning;
 use super::wanted::{Wanted, unwanted};
+use crate::config::Config;
 use crate::decode::ContentType;
 
 /// The status that answers a condition.
@@ -58,9 +59,14 @@ pub(crate) enum Ended {
 }
 
 impl Fetcher {
-    /// A fetcher that never connects to these networks and keeps about so many bytes of bodies at a time.
-    pub(crate) fn new(denied: Vec<IpNet>, body_bytes: u64) -> Fetcher {
-        Fetcher { clients: Clients::new(denied), budget: ByteBudget::new(body_bytes) }
+    /// A fetcher for a worker of this configuration.
+    pub(crate) fn new(config: &Config) -> Fetcher {
+        Fetcher::with_names(config, Arc::new(SystemNames))
+    }
+
+    /// The same that learns elsewhere where names lead.
+    pub(crate) fn with_names(config: &Config, names: Arc<dyn Names>) -> Fetcher {
+        Fetcher { clients: Clients::new(config, names), budget: ByteBudget::new(config.body_bytes) }
     }
 
     /// Fetches a job's page, as far as it is what is wanted. What is learnt on the way is written to `facts`, however it ends.
@@ -84,7 +90,7 @@ impl Fetcher {
         let request = self.request(job, &through, wanted.accepted()).map_err(Ended::Failed)?;
         let mut response = match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(Ended::Failed(failure::of_request(&error))),
+            Ok(Err(error)) => return Err(Ended::Failed(failure::of_request(&error, facts.proxy.is_some()))),
             Err(_) => return Err(Ended::Failed(failure::fetch_timeout(job.fetch.fetch_timeout_ms))),
         };
         note(&response, facts);

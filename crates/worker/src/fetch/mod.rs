@@ -17,6 +17,10 @@ mod headers;
 mod redirect;
 mod wanted;
 
+#[cfg(test)]
+mod rebinding;
+
+pub(crate) use clients::certificates;
 pub(crate) use fetcher::{Ended, Fetched, Fetcher};
 pub(crate) use media::is_html;
 pub(crate) use wanted::Wanted;

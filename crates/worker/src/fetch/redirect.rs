@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::header::{HeaderMap, LOCATION};
 use model::error::{RetryClass, WireError};
+use model::url::without_credentials;
 use model::{CrawlUrl, Redirect};
 use url::Url;
 
@@ -17,7 +18,7 @@ pub(super) fn redirect(url: &CrawlUrl, headers: &HeaderMap) -> Ended {
     let target = Url::options().base_url(Some(&url.to_url())).parse(&text);
     match target.map_err(|error| error.to_string()).and_then(|target| CrawlUrl::from_url(target).map_err(|error| error.to_string())) {
         Ok(target) => Ended::Redirect(Redirect { key: target.dedup_key(), target }),
-        Err(error) => bad(format!("{text:?}: {error}")),
+        Err(error) => bad(format!("{:?}: {error}", without_credentials(&text))),
     }
 }
 

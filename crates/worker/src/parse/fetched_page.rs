@@ -153,7 +153,8 @@ impl<'a> FetchedPage<'a> {
     /// [`ParseError::TooComplex`] for a page with such an element that could not be read to its end.
     pub(crate) fn wishes(&self, token: &str) -> Result<Wishes, ParseError> {
         let mut wishes = wishes::of_headers(self.headers, token);
-        let has_wish = |tag: &str| tag.as_bytes().windows(2).any(|two| two.eq_ignore_ascii_case(b"no"));
+        let is_wish = |four: &[u8]| [b"nofo", b"noin", b"none"].iter().any(|word| four.eq_ignore_ascii_case(*word));
+        let has_wish = |tag: &str| tag.as_bytes().windows(4).any(is_wish);
         if self.scan.get().is_some() || mentions(self.text, b"meta", has_wish) {
             for (name, content) in &self.scan()?.wishes {
                 wishes::add_meta(&mut wishes, name, content, token);
@@ -186,7 +187,7 @@ const LONGEST_TAG: usize = 4 * 1024;
 fn mentions(text: &str, name: &[u8; 4], is_it: impl Fn(&str) -> bool) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let is_named = text.as_bytes().get(at + 1..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(name));
-        is_named && is_it(&text[at..text.floor_char_boundary(at + LONGEST_TAG)])
+        is_named && is_it(text[at..text.floor_char_boundary(at + LONGEST_TAG)].split('>').next().unwrap_or_default())
     })
 }
 
@@ -198,6 +199,21 @@ pub(crate) fn says_nofollow(rel: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_read_for_wishes_only_where_a_tag_may_have_one() {
+        let (url, headers) = (CrawlUrl::parse("http://h/").unwrap(), HeaderMap::new());
+        for (text, read) in [
+            ("<meta name=viewport content='user-scalable=no'><style>p { display: none }</style>", false),
+            ("<p>noindex nofollow none", false),
+            ("<META NAME=ROBOTS CONTENT=NOINDEX>", true),
+            ("<!-- <meta name=robots content=none> -->", true),
+        ] {
+            let page = FetchedPage::new(&url, 200, &headers, b"", text);
+            let wishes = page.wishes("x").unwrap();
+            assert_eq!((page.scan.get().is_some(), wishes.noindex), (read, text.starts_with("<META")), "{text}");
+        }
+    }
 
     #[test]
     fn a_page_whose_base_cannot_be_told_is_said_to_be_too_complex() {

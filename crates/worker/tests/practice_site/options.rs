@@ -1,11 +1,14 @@
 //! What a job can ask of a fetch, beyond the page.
 
+use std::net::SocketAddr;
+
 use mockserver::SiteConfig;
 use model::error::{RetryClass, code};
 use model::job::{Credentials, FetchRules, Honour, Proxy, Validators};
 use model::outcome::Wishes;
 use model::{Job, Outcome, Page, ParserRef, Secret, Verdict};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use worker::{Config, Registry, Worker};
 
 use crate::site::{Served, job, serve};
@@ -170,4 +173,73 @@ async fn a_workers_deny_net_beats_a_proxy() {
     let outcome = Worker::new(&config, Registry::builtin()).unwrap().process(job).await;
     assert!(matches!(&outcome.verdict, Verdict::Failed(error) if error.code == "forbidden address"), "{outcome:?}");
     assert_eq!(proxy.site.arrivals().list.len(), 0);
+}
+
+/// Answers one connection with what the handler makes of it.
+async fn answering<F: Future<Output = ()> + Send + 'static>(handler: impl FnOnce(TcpStream) -> F + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { handler(listener.accept().await.unwrap().0).await });
+    address
+}
+
+#[tokio::test]
+async fn a_socks_proxy_is_given_names_and_resolves_them_itself() {
+    let site = site().await;
+    let behind = site.address;
+    let (told, name) = tokio::sync::oneshot::channel();
+    let proxy = answering(move |mut client| async move {
+        // RFC 1928: methods, then the wish to connect to a name (3), then bytes to and fro.
+        let mut head = [0; 3];
+        client.read_exact(&mut head).await.unwrap();
+        client.write_all(&[5, 0]).await.unwrap();
+        let mut request = [0; 5];
+        client.read_exact(&mut request).await.unwrap();
+        assert_eq!((request[1], request[3]), (1, 3));
+        let mut rest = vec![0; usize::from(request[4]) + 2];
+        client.read_exact(&mut rest).await.unwrap();
+        told.send(String::from_utf8(rest[..rest.len() - 2].to_vec()).unwrap()).unwrap();
+        client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+        let mut server = TcpStream::connect(behind).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    })
+    .await;
+    let mut job = job("http://no-such-host.invalid/misbehave/gzip", ParserRef::named("page"), None);
+    job.fetch.proxy = Some(Proxy { url: format!("socks5h://{proxy}"), auth: None });
+    let outcome = outcome(job).await;
+    assert!(matches!(outcome.verdict, Verdict::Page(_)), "{outcome:?}");
+    assert_eq!(name.await.unwrap(), "no-such-host.invalid");
+    assert_eq!(outcome.fetch.proxy, Some(format!("socks5h://{proxy}")));
+}
+
+#[tokio::test]
+async fn a_proxy_is_told_its_password_and_nobody_else_is() {
+    let (told, asked) = tokio::sync::oneshot::channel();
+    let proxy = answering(|mut client| async move {
+        let mut request = vec![0; 4096];
+        let read = client.read(&mut request).await.unwrap();
+        told.send(String::from_utf8_lossy(&request[..read]).into_owned()).unwrap();
+        client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let with = |url: &str, proxy: SocketAddr| {
+        let mut job = job(url, ParserRef::named("page"), None);
+        let auth = Credentials { user: Secret::new("someone"), password: Secret::new("secret") };
+        job.fetch.proxy = Some(Proxy { url: format!("http://{proxy}"), auth: Some(auth) });
+        job
+    };
+    let outcome = outcome(with("http://no-such-host.invalid/", proxy)).await;
+    let asked = asked.await.unwrap();
+    assert!(asked.to_ascii_lowercase().contains("proxy-authorization: basic c29tzw9uztpzzwnyzxq="), "{asked}");
+    assert_eq!(outcome.fetch.proxy, Some(format!("http://{proxy}")));
+    let Verdict::Failed(error) = outcome.verdict else { panic!("a page") };
+    assert_eq!(error.code, "wrong status code: 407");
+
+    // One that opens no tunnel.
+    let closed = answering(|mut client| async move {
+        let _ = client.read(&mut [0; 4096]).await;
+        client.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    assert_eq!(failure(with("https://no-such-host.invalid/", closed)).await, ("proxy error".to_owned(), RetryClass::Origin));
 }
