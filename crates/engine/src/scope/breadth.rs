@@ -22,13 +22,26 @@ pub enum Breadth {
     Any,
 }
 
-/// The sites that belong.
+/// The sites that belong. Stored as the list of them; the breadth is one of the rules for links.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "BTreeSet<Site>", into = "BTreeSet<Site>")]
 pub(super) struct Sites {
     breadth: Breadth,
     sites: BTreeSet<Site>,
     /// The names that make others belong, by the breadth.
     names: BTreeSet<String>,
+}
+
+impl From<BTreeSet<Site>> for Sites {
+    fn from(sites: BTreeSet<Site>) -> Sites {
+        Sites::new(sites, Breadth::Host)
+    }
+}
+
+impl From<Sites> for BTreeSet<Site> {
+    fn from(sites: Sites) -> BTreeSet<Site> {
+        sites.sites
+    }
 }
 
 impl Sites {

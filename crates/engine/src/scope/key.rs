@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which parts of a URL do not count. Pure; without rules nothing is looked at.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KeyRules {
     /// Query parameters that do not count.
     pub drop: Vec<NamePattern>,

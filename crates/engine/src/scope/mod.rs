@@ -22,6 +22,7 @@ pub use shape::shape;
 
 /// The rules. Pure: the same URL and depth get the same answer until a site is added. Kept with the state, for whoever asks why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "StoredScope")]
 pub struct Scope {
     sites: Sites,
     hosts: Vec<HostPattern>,
@@ -30,8 +31,27 @@ pub struct Scope {
     links: LinkRules,
 }
 
+/// A scope as it is stored; that of the first version has no rules for links.
+#[derive(Deserialize)]
+struct StoredScope {
+    sites: Sites,
+    hosts: Vec<HostPattern>,
+    rules: Vec<UrlRules>,
+    max_depth: Option<u32>,
+    #[serde(default)]
+    links: LinkRules,
+}
+
+impl From<StoredScope> for Scope {
+    fn from(stored: StoredScope) -> Scope {
+        let StoredScope { sites, hosts, rules, max_depth, links } = stored;
+        Scope { sites, hosts, rules, max_depth, links: LinkRules::default() }.with(links)
+    }
+}
+
 /// What holds for links of any page, beside sites, depth and expressions. The default refuses nothing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LinkRules {
     /// Which sites belong, seen from those of the seeds.
     pub breadth: Breadth,
@@ -310,6 +330,16 @@ mod tests {
             let expected = expected.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(stored.explain(&url(text), depth), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_stored_scope_has_its_breadth_and_one_without_rules_for_links_is_read_too() {
+        let wide = scope("http://h/", &[], &[], None).with(LinkRules { breadth: Breadth::Subdomain, ..LinkRules::default() });
+        let mut stored = serde_json::to_value(&wide).unwrap();
+        let read = |stored: &serde_json::Value| Scope::deserialize(stored).unwrap().judge(&url("http://a.h/"), 0);
+        assert_eq!(read(&stored), Ok(()));
+        stored.as_object_mut().unwrap().remove("links").unwrap();
+        assert_eq!(read(&stored), Err(Refusal::OtherSite));
     }
 
     #[test]
