@@ -32,6 +32,9 @@ mod resume;
 /// A crawl is asked while it runs and afterwards.
 mod inquiry;
 
+/// What a first crawl needs is looked at before it.
+mod doctor;
+
 /// A running crawl is told what to do.
 mod control;
 

@@ -11,6 +11,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Tell how a crawl stands, whether it runs or not
     Status(StatusArgs),
+    /// Look at what a first crawl needs: state directory, workers, itemsaver, and a site's name, robots.txt and first page
+    Doctor(DoctorArgs),
     /// Prove that every URL of a stopped crawl is in exactly one state and every counter equals a recount
     Check(CheckArgs),
     /// List what was given up, URLs and items, by reason
@@ -57,6 +59,22 @@ pub struct StatusArgs {
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Where the crawl would begin
+    pub url: Option<String>,
+    /// Workers, comma-separated
+    #[arg(long, value_name = "HOST:PORT,…", env = "GOSSAMER_WORKER_HOSTS", hide_env = true)]
+    pub worker_hosts: Option<String>,
+    /// The itemsaver
+    #[arg(long, value_name = "HOST:PORT", env = "GOSSAMER_ITEMSAVER_HOST", hide_env = true)]
+    pub itemsaver_host: Option<String>,
+    /// The state directory it would have [default: gossamer-state]
+    #[arg(long, value_name = "DIR", env = "GOSSAMER_STATE", hide_env = true)]
+    pub state: Option<PathBuf>,
 }
 
 /// `check`.

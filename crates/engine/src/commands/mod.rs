@@ -1,4 +1,4 @@
-//! The commands beside crawling: `engine why`, `status`, `check`, `dead`, `requeue`, `audit`, and what is told to a running crawl.
+//! The commands beside crawling: `engine why`, `status`, `check`, `dead`, `requeue`, `audit`, `doctor`, and what is told to a running crawl.
 //!
 //! Those that look ask the running engine if there is one, over its control socket, and read the state directory itself otherwise: the answer
 //! has the same form. Answers go to standard output, everything else to standard error.
@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod control;
 mod dead;
+mod doctor;
 mod place;
 mod requeue;
 mod status;
@@ -62,6 +63,7 @@ pub async fn run(command: Command) -> Result<Outcome, CommandError> {
         Command::Check(args) => check::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Dead(args) => dead::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Requeue(args) => requeue::run(args).await,
         Command::Pause(args) => control::pause(args).await,
         Command::Resume(args) => control::resume(args).await,

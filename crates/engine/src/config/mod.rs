@@ -276,7 +276,8 @@ pub fn verbosity(args: &Args) -> i8 {
     if args.quiet { -1 } else { args.verbose.min(2) as i8 }
 }
 
-fn default_user_agent() -> String {
+/// The `User-Agent` of whoever says none.
+pub(crate) fn default_user_agent() -> String {
     format!("gossamer/{} (+https://gossamer.invalid/bot)", env!("CARGO_PKG_VERSION"))
 }
 
