@@ -45,6 +45,8 @@ pub mod small_disk;
 
 pub mod chaos;
 
+pub mod polite;
+
 pub mod measure;
 
 /// How long anything is waited for before a test fails with what it waited for: far longer than anything takes on a busy machine.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mockserver::{Arrival, Section, Site, SiteConfig, Truth};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::runtime::{runtime, within_limit};
 
@@ -47,15 +47,50 @@ impl PracticeSite {
     /// # Panics
     /// When there is no such site.
     pub fn serve(config: SiteConfig) -> PracticeSite {
+        PracticeSite::serve_hosts(config, &[1])
+    }
+
+    /// The same for several hosts, 127.0.0.N for each of these numbers, on the same port. [`base`](PracticeSite::base) is the first.
+    ///
+    /// # Panics
+    /// As [`serve`](PracticeSite::serve), and when a host has not the port that is free on the first.
+    pub fn serve_hosts(config: SiteConfig, hosts: &[u8]) -> PracticeSite {
         let site = Arc::new(Site::new(config).expect("a test asks for a site that there is"));
-        let listener = within_limit("a port", TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
-        let base = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+        let address = |host: u8| Ipv4Addr::new(127, 0, 0, host);
+        let bind = |host, port| within_limit("a port", TcpListener::bind((address(host), port))).expect("a port is free");
+        let first = bind(hosts[0], 0);
+        let at = first.local_addr().expect("a bound listener has an address");
+        let others = hosts[1..].iter().map(|host| bind(*host, at.port()));
+        let listeners: Vec<TcpListener> = std::iter::once(first).chain(others.collect::<Vec<_>>()).collect();
         let served = Arc::clone(&site);
         let server = runtime().spawn(async move {
-            // It never ends by itself, and with an error only where the listener breaks.
-            let _ended = mockserver::run(listener, served, std::future::pending::<()>()).await;
+            let mut servers = JoinSet::new();
+            for listener in listeners {
+                // It never ends by itself, and with an error only where the listener breaks.
+                servers.spawn(mockserver::run(listener, Arc::clone(&served), std::future::pending::<()>()));
+            }
+            while servers.join_next().await.is_some() {}
         });
-        PracticeSite { site, base, server }
+        PracticeSite { site, base: format!("http://{at}"), server }
+    }
+
+    /// The same site under another host: `http://127.0.0.N:PORT`.
+    ///
+    /// # Panics
+    /// Never: a base has a port.
+    pub fn base_of(&self, host: u8) -> String {
+        let (_, port) = self.base.rsplit_once(':').expect("a base has a port");
+        format!("http://127.0.0.{host}:{port}")
+    }
+
+    /// What is on it, under another base.
+    pub fn truth_of(&self, base: &str) -> Truth {
+        self.site.truth(base)
+    }
+
+    /// Where the people begin, under another base.
+    pub fn people_seed_of(&self, base: &str) -> String {
+        self.site.seeds(base)[0].clone()
     }
 
     /// `http://127.0.0.1:PORT`.

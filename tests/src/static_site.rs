@@ -54,7 +54,7 @@ impl StaticSite {
         &self.base
     }
 
-    /// How often each path was asked for.
+    /// How often each path was asked for; robots.txt, which comes before the pages, is left out.
     pub fn fetched(&self) -> BTreeMap<String, u64> {
         self.fetched.lock().expect("no holder of this lock panics").clone()
     }
@@ -83,7 +83,9 @@ async fn answer_all(stream: TcpStream, folder: PathBuf, latency: Duration, log: 
         }
         let head = String::from_utf8_lossy(&head).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
-        *log.lock().expect("no holder of this lock panics").entry(path.to_owned()).or_default() += 1;
+        if path != "/robots.txt" {
+            *log.lock().expect("no holder of this lock panics").entry(path.to_owned()).or_default() += 1;
+        }
         tokio::time::sleep(latency).await;
         let path = path.split('?').next().unwrap_or_default();
         let file = folder.join(path.trim_start_matches('/'));

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::WireError;
-use model::hello::{Hello, Role, Welcome};
+use model::hello::{Hello, PROTOCOL, Role, SOFTWARE, Welcome};
 use tarpc::client::{self, RpcError};
 use tarpc::context::{self, Context};
 use thiserror::Error;
@@ -51,6 +51,14 @@ pub enum DialError {
         /// What was wanted.
         expected: Role,
     },
+    /// One of ours that speaks another version of the protocol, and did not mind.
+    #[error("it is {software} with protocol {protocol}, this is {SOFTWARE} with protocol {PROTOCOL}")]
+    WrongVersion {
+        /// What it is.
+        software: String,
+        /// The version it speaks.
+        protocol: u32,
+    },
     /// It refused the hello.
     #[error("it refused the connection: {0}")]
     Refused(WireError),
@@ -61,7 +69,7 @@ impl DialError {
     pub fn is_passing(&self) -> bool {
         match self {
             DialError::Resolve { .. } | DialError::Connect(_) | DialError::Timeout(_) | DialError::HungUp => true,
-            DialError::Foreign(_) | DialError::WrongRole { .. } | DialError::Refused(_) => false,
+            DialError::Foreign(_) | DialError::WrongRole { .. } | DialError::WrongVersion { .. } | DialError::Refused(_) => false,
         }
     }
 }
@@ -105,7 +113,7 @@ pub async fn dial_worker(address: &PeerAddress, hello: Hello, limit: Duration) -
         let client::NewClient { client, dispatch } = CrawlServiceClient::new(client_config(), transport);
         let dispatch = Dispatch::spawn(dispatch);
         let welcome = client.hello(deadline(limit), hello).await.map_err(unanswered)?.map_err(DialError::Refused)?;
-        check_role(address, &welcome, Role::Worker)?;
+        check(address, &welcome, Role::Worker)?;
         Ok(Link::new(client, welcome, dispatch.keep()))
     };
     within(limit, dialling).await.unwrap_or(Err(DialError::Timeout(limit)))
@@ -121,7 +129,7 @@ pub async fn dial_itemsaver(address: &PeerAddress, hello: Hello, limit: Duration
         let client::NewClient { client, dispatch } = ItemSaverServiceClient::new(client_config(), transport);
         let dispatch = Dispatch::spawn(dispatch);
         let welcome = client.hello(deadline(limit), hello).await.map_err(unanswered)?.map_err(DialError::Refused)?;
-        check_role(address, &welcome, Role::ItemSaver)?;
+        check(address, &welcome, Role::ItemSaver)?;
         Ok(Link::new(client, welcome, dispatch.keep()))
     };
     within(limit, dialling).await.unwrap_or(Err(DialError::Timeout(limit)))
@@ -143,7 +151,10 @@ pub(crate) fn client_config() -> client::Config {
     config
 }
 
-fn check_role(address: &PeerAddress, welcome: &Welcome, expected: Role) -> Result<(), DialError> {
+fn check(address: &PeerAddress, welcome: &Welcome, expected: Role) -> Result<(), DialError> {
+    if welcome.protocol != PROTOCOL {
+        return Err(DialError::WrongVersion { software: welcome.software.clone(), protocol: welcome.protocol });
+    }
     if welcome.role == expected {
         return Ok(());
     }

@@ -17,6 +17,9 @@ mod aborts;
 /// Every way in which a site can misbehave, and the exact end of each URL.
 mod misbehaviour;
 
+/// Many hosts with clocks and robots of their own: the site's log, the fetch log and its audit.
+mod politeness;
+
 /// Limits that the user sets on a crawl: pages, items, time, pace, scope, memory.
 mod budgets;
 

@@ -14,8 +14,8 @@ fn recording(name: &str) -> PathBuf {
 }
 
 #[test]
-fn a_worker_of_the_first_protocol_does_a_whole_crawl() {
-    let worker = RecordedWorker::play(&recording("worker-protocol-1.frames"));
+fn a_recorded_worker_of_this_protocol_does_a_whole_crawl() {
+    let worker = RecordedWorker::play(&recording("worker-protocol-2.frames"));
     let finished = Crawl::of_people(SEED).args(["--worker-hosts", worker.host()]).run();
     assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
     let report = &finished.report;
@@ -25,12 +25,24 @@ fn a_worker_of_the_first_protocol_does_a_whole_crawl() {
     assert!(items.iter().all(|item| item.item_type == "zhenai" && item.payload.get("Age").is_some_and(serde_json::Value::is_i64)));
 }
 
-#[test]
-fn a_worker_of_another_protocol_is_refused_by_name() {
-    let worker = RecordedWorker::play(&recording("worker-refuses-protocol.frames"));
+/// A worker refused by name: neither side is content with the other's protocol.
+fn assert_refused(recorded: &str, says: &str) {
+    let worker = RecordedWorker::play(&recording(recorded));
     let refused = Program::new("engine").args([SEED, "-o", "-", "--worker-hosts", worker.host()]).run();
     assert_eq!(refused.code, Some(2));
-    let sentence = format!("error connecting to {}: it refused the connection: ", worker.host());
-    assert!(refused.stderr.contains(&sentence), "{}", refused.stderr);
-    assert!(refused.stderr.contains("with protocol 0"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("error connecting to {}: ", worker.host())), "{}", refused.stderr);
+    assert!(refused.stderr.contains(says), "{}", refused.stderr);
+}
+
+#[test]
+fn a_worker_of_the_first_protocol_is_refused_by_name() {
+    assert_refused("worker-protocol-1.frames", "it is gossamer 0.1.0 with protocol 1, this is gossamer");
+}
+
+#[test]
+fn a_worker_that_refuses_another_protocol_is_named_with_its_reason() {
+    assert_refused(
+        "worker-refuses-protocol.frames",
+        "it refused the connection: wrong protocol version: this is gossamer 0.1.0 with protocol 1",
+    );
 }
