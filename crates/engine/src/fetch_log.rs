@@ -16,13 +16,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::{Outcome, RobotsRules, Verdict};
+use model::{Outcome, RobotsAnswer, RobotsRules, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::event::Event;
 use crate::request_loop::{Dispatch, End};
+use crate::scheduler::{ROBOTS_HOPS, RobotsErrand};
 
 /// One line of the log. Times are in milliseconds since the Unix epoch; they never run back within one start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -242,16 +243,15 @@ impl FetchLog {
         };
         match end {
             End::Lost { silent, .. } => came.until_ms = silent.then(|| self.clock.millis(*since + self.deadline)),
-            End::Answered(Outcome { verdict, fetch }) => {
+            End::Answered(outcome) => {
+                let Outcome { verdict, fetch } = outcome;
                 came.verdict = match verdict {
                     Verdict::Page(_) => "page".into(),
                     Verdict::Redirect(_) => "redirect".into(),
                     Verdict::Robots(_) => "robots".into(),
                     Verdict::Failed(error) => error.code.as_str().into(),
                 };
-                if let (Verdict::Robots(rules), Some(errand)) = (verdict, robots) {
-                    came.robots = Some(FetchedRobots { of: errand.of.as_str().into(), rules: Cow::Borrowed(rules) });
-                }
+                came.robots = robots.as_deref().and_then(|errand| fetched(errand, outcome));
                 (came.status, came.bytes, came.address) = (fetch.status, fetch.bytes, fetch.remote.map(|remote| remote.ip()));
             }
         }
@@ -263,6 +263,20 @@ impl FetchLog {
         self.lines.send(Line { text, written }).await.map_err(|_| LogEnded)?;
         wait.await.map_err(|_| LogEnded)
     }
+}
+
+/// The rules that hold from this answer on: also where there is no robots.txt, or none any more.
+fn fetched<'r>(errand: &'r RobotsErrand, outcome: &'r Outcome) -> Option<FetchedRobots<'r>> {
+    let of = errand.of.as_str().into();
+    if let Verdict::Robots(rules) = &outcome.verdict {
+        return Some(FetchedRobots { of, rules: Cow::Borrowed(rules) });
+    }
+    let rules = match RobotsAnswer::of(outcome.clone()) {
+        RobotsAnswer::Rules(rules) => rules,
+        RobotsAnswer::Elsewhere(_) if errand.hops >= ROBOTS_HOPS => RobotsRules::allow_all(),
+        RobotsAnswer::Elsewhere(_) | RobotsAnswer::Trouble(_) | RobotsAnswer::Refused(_) => return None,
+    };
+    Some(FetchedRobots { of, rules: Cow::Owned(rules) })
 }
 
 fn line(record: &Record<'_>) -> Vec<u8> {
@@ -310,6 +324,8 @@ fn run(mut file: File, mut queue: mpsc::Receiver<Line>, events: &mpsc::Sender<Ev
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::outcome::FetchFacts;
+    use model::{CrawlUrl, Redirect, RetryClass, WireError};
 
     #[test]
     fn a_time_before_the_base_is_known_too_and_never_told_too_late() {
@@ -317,6 +333,24 @@ mod tests {
         assert_eq!(clock.millis(clock.base), u64::MAX / 2);
         assert_eq!(clock.millis(clock.base + Duration::from_micros(1_999)), u64::MAX / 2 + 1);
         assert_eq!(clock.millis(clock.base - Duration::from_micros(1)), u64::MAX / 2 - 1);
+    }
+
+    #[test]
+    fn rules_that_are_gone_are_noted_as_much_as_rules_that_are_there() {
+        let mut errand = RobotsErrand::to(&CrawlUrl::parse("http://h/").unwrap().origin());
+        let failed = |status, class| Outcome {
+            verdict: Verdict::Failed(WireError::new("x", class, "")),
+            fetch: FetchFacts { status: Some(status), ..FetchFacts::default() },
+        };
+        let target = CrawlUrl::parse("http://h/r").unwrap();
+        let redirect = Redirect { key: target.dedup_key(), target };
+        let elsewhere = Outcome { verdict: Verdict::Redirect(redirect), fetch: FetchFacts::default() };
+        let all = FetchedRobots { of: "http://h".into(), rules: Cow::Owned(RobotsRules::allow_all()) };
+        assert_eq!(fetched(&errand, &failed(404, RetryClass::Skip)), Some(all.clone()));
+        assert_eq!(fetched(&errand, &failed(503, RetryClass::Origin)), None);
+        assert_eq!(fetched(&errand, &elsewhere), None);
+        errand.hops = ROBOTS_HOPS;
+        assert_eq!(fetched(&errand, &elsewhere), Some(all));
     }
 
     #[test]
