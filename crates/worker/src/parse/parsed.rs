@@ -166,6 +166,11 @@ impl Parsed {
         self.page
     }
 
+    /// Whether there are as many links as are kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.page.links.len() >= MAX_LINKS
+    }
+
     /// Counts a link for which there is no room.
     pub(crate) fn cut_link(&mut self) {
         self.page.cut.links += 1;

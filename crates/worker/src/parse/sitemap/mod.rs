@@ -11,7 +11,7 @@ use model::outcome::{MAX_ITEM_BYTES, MAX_LINK_BYTES};
 use model::parser::{PAGE_PARSER, SITEMAP_PARSER};
 use model::{Args, CrawlUrl, ParserRef};
 
-use super::{FetchedPage, Parse, ParseError, Parsed};
+use super::{Allowance, FetchedPage, Parse, ParseError, Parsed};
 
 /// Reads sitemaps: XML with its index files, text files, RSS and Atom feeds, each also as a gzip file, whatever type they are sent with.
 ///
@@ -75,7 +75,12 @@ struct Links {
     parsed: Parsed,
     of_pages: ParserRef,
     of_sitemaps: ParserRef,
+    /// Steps until the clock is looked at again.
+    unwatched: u32,
 }
+
+/// Lines or elements between two looks at the clock, which costs more than to read one.
+const UNWATCHED: u32 = 256;
 
 /// One entry of a sitemap.
 #[derive(Debug, Default, PartialEq)]
@@ -98,12 +103,27 @@ impl Links {
         let of_sitemaps = ParserRef { name: SITEMAP_PARSER.to_owned(), args: args.clone() };
         // No items, so their room is free for links: 50,000 addresses of 200 bytes do not fit otherwise.
         let parsed = Parsed::new(page).with_link_bytes(MAX_LINK_BYTES + MAX_ITEM_BYTES);
-        Links { parsed, of_pages, of_sitemaps }
+        Links { parsed, of_pages, of_sitemaps, unwatched: UNWATCHED }
+    }
+
+    /// Asked at every step, whether there is to be another.
+    fn go_on(&mut self, allowance: &Allowance) -> Result<(), ParseError> {
+        self.unwatched -= 1;
+        if self.unwatched == 0 {
+            self.unwatched = UNWATCHED;
+            allowance.check()?;
+        }
+        Ok(())
     }
 
     fn entry(&mut self, entry: &Entry) {
         let priority = entry.priority.map_or(0, |priority| ((priority.clamp(0.0, 1.0) - 0.5) * 10.0).round() as i32);
         for address in &entry.addresses {
+            if self.parsed.is_full() {
+                // What does not fit need not be understood to be counted.
+                self.parsed.cut_link();
+                continue;
+            }
             // A sitemap's addresses are absolute; one that is not means what it would on a page.
             match self.parsed.resolve(address.trim()) {
                 Ok(url) => self.parsed.follow_listed(url, &self.of_pages, priority, entry.modified_ms),

@@ -32,7 +32,7 @@ pub(super) fn read(mut bytes: impl BufRead, allowance: &Allowance, links: &mut L
         if ending.is_some() {
             end(&mut line, too_long, links);
             too_long = false;
-            allowance.check()?;
+            links.go_on(allowance)?;
         }
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn read(bytes: impl BufRead, allowance: &Allowance, links: &mut Links
             (Event::End(tag), Some(kind)) => {
                 reading.depth = reading.depth.saturating_sub(1);
                 reading.end(kind, tag.local_name().as_ref(), links);
-                allowance.check()?;
+                links.go_on(allowance)?;
             }
             (Event::Text(text), Some(_)) => reading.text(&text),
             (Event::CData(text), Some(_)) => reading.text(&text),
