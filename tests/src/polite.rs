@@ -17,6 +17,9 @@ use crate::program::Program;
 use crate::server::Server;
 use crate::site::PracticeSite;
 
+/// Longest time that a crawl may take: some hundred pages of a host with a delay of 2 s.
+const LONGEST: Duration = Duration::from_secs(900);
+
 /// Which hosts, and how much of the practice site each has.
 #[derive(Clone, Debug)]
 pub struct Hosts {
@@ -101,6 +104,8 @@ pub fn crawl(hosts: &Hosts, folder: &Path) -> Told {
     let engine = start(&workers);
     arrived(5);
     workers[1].process().kill();
+    // As long as the slowest host needs.
+    assert!(engine.process.ends_within(LONGEST), "the crawl does not end");
     let finished = engine.finish();
     assert_sound(&state);
     judge(hosts, &site, &finished, &audit(&log, &[]), began.elapsed())

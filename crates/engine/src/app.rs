@@ -4,9 +4,10 @@ use std::io::Read;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use model::hello::{CrawlIdentity, Hello, Role};
 use model::parser::SpiderFile;
+use model::schema::TypeSchema;
 use rpcsupport::{ItemSaverServiceClient, Link};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -31,7 +32,7 @@ use crate::practice::{self, PracticeSite};
 use crate::progress::{self, Screen, Show, Snapshot};
 use crate::report::{DEAD_LETTERS, Places, Report};
 use crate::request_loop::{self, JobTemplate};
-use crate::saver::{self, Saver, SaverIdentity, SaverSource};
+use crate::saver::{self, IntroduceError, Saver, SaverIdentity, SaverSource};
 use crate::scheduler::{PolitenessBy, Scheduler};
 use crate::sources;
 use crate::state::{Beginning, CrawlToOpen, OpenedFrontier, StateDir};
@@ -382,8 +383,7 @@ impl Stored {
             }
             Some(host) => (sources::itemsaver(host, hello), None, Places { items: format!("the itemsaver at {host}"), export: None }),
         };
-        let link = reach(&source, config.engine.wait_for_workers).await?;
-        saver::introduce(&link, &schema).await.map_err(|problem| anyhow!("{}: {problem}", source.name))?;
+        let link = reach(&source, &schema, config.engine.wait_for_workers).await?;
         if embedded.is_none() {
             tracing::info!(software = link.welcome.software, "Connected to {}", source.name);
         }
@@ -402,19 +402,26 @@ async fn store_of(link: &Link<ItemSaverServiceClient>) -> String {
     }
 }
 
-/// Dials the itemsaver until it answers or `patience` is over.
-async fn reach(source: &SaverSource, patience: Duration) -> anyhow::Result<Link<ItemSaverServiceClient>> {
+/// Dials the itemsaver until it answers and knows what will come, or `patience` is over.
+async fn reach(source: &SaverSource, schema: &[TypeSchema], patience: Duration) -> anyhow::Result<Link<ItemSaverServiceClient>> {
     let end = Instant::now() + patience;
     let mut told = false;
     loop {
-        match (source.dial)().await {
-            Ok(link) => return Ok(link),
-            Err(error) if !error.is_passing() || Instant::now() >= end => bail!("error connecting to {}: {error}", source.name),
-            Err(error) if !told => {
-                told = true;
-                tracing::warn!("error connecting to {}: {error}; trying for {}", source.name, humantime::format_duration(patience));
-            }
-            Err(_) => {}
+        let problem = match (source.dial)().await {
+            Ok(link) => match saver::introduce(&link, schema).await {
+                Ok(()) => return Ok(link),
+                Err(error @ IntroduceError::Refused(_)) => bail!("{}: {error}", source.name),
+                Err(IntroduceError::Gone(problem)) => problem,
+            },
+            Err(error) if error.is_passing() => error.to_string(),
+            Err(error) => bail!("error connecting to {}: {error}", source.name),
+        };
+        if Instant::now() >= end {
+            bail!("error connecting to {}: {problem}", source.name);
+        }
+        if !told {
+            told = true;
+            tracing::warn!("error connecting to {}: {problem}; trying for {}", source.name, humantime::format_duration(patience));
         }
         tokio::time::sleep(REDIAL).await;
     }

@@ -213,7 +213,7 @@ impl Saver {
             let problem = match (self.source.dial)().await {
                 Ok(link) => match introduce(&link, &self.identity.schema).await {
                     Ok(()) => return Ok(link),
-                    Err(problem) => problem,
+                    Err(problem) => problem.to_string(),
                 },
                 Err(error) => error.to_string(),
             };
@@ -245,16 +245,27 @@ impl Saver {
     }
 }
 
+/// Why an itemsaver does not know the fields of the items to come.
+#[derive(Debug, thiserror::Error)]
+pub enum IntroduceError {
+    /// It will not have them; asking again will not help.
+    #[error("it refuses the item types: {0}")]
+    Refused(model::WireError),
+    /// It is gone again.
+    #[error("{0}")]
+    Gone(String),
+}
+
 /// Tells a newly linked itemsaver the fields of the items to come.
 ///
 /// # Errors
-/// A sentence, when it refuses them or is gone again.
-pub async fn introduce(link: &Link<ItemSaverServiceClient>, schema: &[TypeSchema]) -> Result<(), String> {
+/// [`IntroduceError`].
+pub async fn introduce(link: &Link<ItemSaverServiceClient>, schema: &[TypeSchema]) -> Result<(), IntroduceError> {
     match within(SAVE, link.client.put_schema(deadline(SAVE), schema.to_vec())).await {
         Some(Ok(Ok(()))) => Ok(()),
-        Some(Ok(Err(error))) => Err(format!("it refuses the item types: {error}")),
-        Some(Err(error)) => Err(error.to_string()),
-        None => Err("no answer in time".to_owned()),
+        Some(Ok(Err(error))) => Err(IntroduceError::Refused(error)),
+        Some(Err(error)) => Err(IntroduceError::Gone(error.to_string())),
+        None => Err(IntroduceError::Gone("no answer in time".to_owned())),
     }
 }
 

@@ -35,7 +35,7 @@ pub enum DialError {
     /// It did not answer in time.
     #[error("no answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
-    /// It accepted the connection and closed it, as a process does that is ending, or a proxy with nothing behind it.
+    /// It accepted the connection and closed or cut it, as a process does that is ending or killed, or a proxy with nothing behind it.
     #[error("it closed the connection at once")]
     HungUp,
     /// Something listens there that does not speak our protocol.
@@ -171,8 +171,25 @@ pub async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option
 fn unanswered(error: RpcError) -> DialError {
     match error {
         RpcError::Shutdown => DialError::HungUp,
+        error if was_cut(&error) => DialError::HungUp,
         error => DialError::Foreign(error),
     }
+}
+
+/// Whether the connection was cut, as that of a process that is killed just then, rather than answered with something else.
+fn was_cut(error: &RpcError) -> bool {
+    use tarpc::ChannelError::{Close, Flush, Read, Ready, Write};
+    let RpcError::Channel(Read(cause) | Ready(cause) | Write(cause) | Flush(cause) | Close(cause)) = error else { return false };
+    let mut cause = cause.downcast_ref::<io::Error>();
+    while let Some(error) = cause {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+        if matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected | UnexpectedEof) {
+            return true;
+        }
+        // One in another is not its source, but what it is made of.
+        cause = error.get_ref().and_then(|inner| inner.downcast_ref());
+    }
+    false
 }
 
 async fn connect(address: &PeerAddress, limit: Duration) -> Result<TcpStream, DialError> {

@@ -413,3 +413,18 @@ async fn a_frame_over_the_limit_from_a_stranger_closes_that_connection_alone() {
     assert!(closed.is_err() || rest.is_empty(), "{rest:?}");
     assert_eq!(ping(&link).await, Pong { in_flight: 0, draining: false });
 }
+
+#[tokio::test]
+async fn a_peer_that_is_killed_while_it_is_greeted_may_be_there_again_later() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: PeerAddress = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let killed = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The hello has come; what closes now with unread bytes, or without lingering, is a reset and no goodbye.
+        stream.read_exact(&mut [0; 8]).await.unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let error = within(dial_worker(&address, hello(), LIMIT)).await.unwrap_err();
+    assert!(matches!(error, DialError::HungUp) && error.is_passing(), "{error:?}");
+    killed.await.unwrap();
+}
