@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use itemsaver::export::{ExportError, ExportFormat, Exported, OutputFile, export};
 use itemsaver::listing::{counts_table, items_table};
-use itemsaver::store::{ItemFilter, StoredItem};
+use itemsaver::store::{ItemFilter, Reindexed, StoredItem, reindex};
 use itemsaver::{AnyStore, ItemSaver, Store, StoreSpec};
 use rpcsupport::process::shutdown_signal;
 
@@ -58,6 +58,10 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, Failure> {
             stats.items_by_type.retain(|(item_type, _)| filter.item_type.as_ref().is_none_or(|wanted| wanted == item_type));
             print(&counts_table(&stats))
         }
+        Task::Reindex => match &config.store {
+            StoreSpec::Server(server) => reindexed(reindex(server).await.map_err(Failure::midway)?),
+            StoreSpec::Sqlite(_) => Err(Failure::Start(format!("{} has no index to move: its columns follow the schemas", config.store))),
+        },
     }
 }
 
@@ -138,6 +142,20 @@ async fn list(store: &AnyStore, filter: &ItemFilter, limit: usize) -> Result<Exi
         }
         if left == 0 || after.is_none() {
             return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "standard output is for the items")]
+fn reindexed(done: Reindexed) -> Result<ExitCode, Failure> {
+    match done {
+        Reindexed::Moved { from, to, items } => {
+            eprintln!("{items} items are in {to}; {from} is still there, unused: delete it when nobody needs it");
+            Ok(ExitCode::SUCCESS)
+        }
+        Reindexed::DoNotFit { items, first } => {
+            let first = first.join("\n  ");
+            Err(Failure::Midway(format!("{items} items do not fit the fields told now; nothing was moved. The first are:\n  {first}")))
         }
     }
 }

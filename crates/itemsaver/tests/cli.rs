@@ -20,7 +20,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn itemsaver(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_itemsaver"));
     command.current_dir(folder).stdin(Stdio::null());
-    for variable in ["PORT", "LISTEN", "STORE", "GRACE", "INSECURE_PLAINTEXT"] {
+    for variable in ["PORT", "LISTEN", "STORE", "STORE_USER", "STORE_PASSWORD", "STORE_API_KEY", "STORE_CA", "GRACE", "INSECURE_PLAINTEXT"]
+    {
         command.env_remove(format!("GOSSAMER_ITEMSAVER_{variable}"));
     }
     command.env_remove("GOSSAMER_LOG");
@@ -144,11 +145,11 @@ fn a_server_without_a_port_says_so_and_exits_2() {
 #[test]
 fn all_mistakes_of_a_command_line_are_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, _, stderr) = run(folder.path(), "--port 70000 --grace soon --store opensearch:http://h/i");
+    let (code, _, stderr) = run(folder.path(), "--port 70000 --grace soon --store opensearch:http://me:secret@h/i");
     assert_eq!(code, 2);
     let lines: Vec<&str> = stderr.lines().collect();
     assert_eq!(lines.len(), 3, "{stderr}");
-    assert!(lines[2].contains("opensearch stores arrive in a later version"), "{stderr}");
+    assert!(lines[2].contains("the URL has a user or password in it"), "{stderr}");
     let (code, _, stderr) = run(folder.path(), "export --format parquet");
     assert_eq!((code, stderr.contains("parquet comes in a later version")), (2, true), "{stderr}");
     assert_eq!(run(folder.path(), "--no-such-flag").0, 2);
@@ -327,6 +328,33 @@ async fn items_are_listed_and_counted_also_while_a_server_runs() {
     // The environment's flags for a server do not get into the way of a command.
     let output = itemsaver(folder.path()).env("GOSSAMER_ITEMSAVER_PORT", "1234").args(["items", "--count"]).output().unwrap();
     assert_eq!(outcome(output).0, 0);
+}
+
+#[tokio::test]
+async fn an_index_of_a_server_is_served_listed_exported_and_moved_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = services::shared(services::Server::Elasticsearch);
+    let store = format!("--store elasticsearch:{url}/cli-{}", std::process::id());
+    let server = Server::start(folder.path(), &store);
+    assert!(server.greeting[0].starts_with("storing in elasticsearch:http://127.0.0.1:"), "{:?}", server.greeting);
+    let link = server.dial().await;
+    let schema = |kind| vec![TypeSchema { item_type: "car".into(), fields: vec![FieldSchema { name: "price".into(), kind }] }];
+    link.client.put_schema(deadline(LIMIT), schema(FieldKind::Text)).await.unwrap().unwrap();
+    let cars = vec![item("car", "b", r#"{"price":"2"}"#), item("car", "a", r#"{"price":"1"}"#)];
+    save(&link, batch(vec![page("cars", 1, cars)])).await;
+    let lines = run(folder.path(), &format!("export {store}")).1;
+    let begins = |line: &str, id: &str| line.starts_with(&format!("{{\"url\":\"http://h/items/{id}\",\"type\":\"car\""));
+    assert!(lines.lines().count() == 2 && lines.lines().zip(["a", "b"]).all(|(line, id)| begins(line, id)), "{lines}");
+    let refusal = link.client.put_schema(deadline(LIMIT), schema(FieldKind::Integer)).await.unwrap().unwrap_err();
+    assert!(refusal.detail.contains("run `itemsaver reindex`"), "{refusal}");
+    assert_eq!(server.terminate().0, 0);
+    let (code, _, stderr) = run(folder.path(), &format!("reindex {store}"));
+    assert_eq!((code, stderr.contains("2 items are in cli-")), (0, true), "{stderr}");
+    assert_eq!(run(folder.path(), &format!("export {store}")).1, lines);
+    assert_eq!(run(folder.path(), &format!("items --count {store}")).1, "TYPE  ITEMS\ncar   2\nall   2\n");
+    let (code, _, stderr) = run(folder.path(), "reindex");
+    assert_eq!((code, stderr.contains("has no index to move")), (2, true), "{stderr}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is kept here");
 }
 
 #[tokio::test]

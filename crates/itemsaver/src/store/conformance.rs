@@ -19,6 +19,9 @@ use ItemStatus::{Collided, Created, Rejected, Replaced};
 pub(super) trait Place {
     type Store: Store;
 
+    /// Cases of a property test: every save is synced to a disk.
+    const CASES: u32 = 48;
+
     /// Opens the store that is here; opened again after `close`, it is what a new process finds.
     fn open(&self) -> impl Future<Output = Self::Store>;
 }
@@ -399,9 +402,8 @@ fn any_page(versions: std::ops::Range<u64>) -> impl Strategy<Value = PageItems> 
     (0..4_u8, versions, prop::collection::vec(any_item, 0..4)).prop_map(|(name, version, items)| page(&name.to_string(), version, &items))
 }
 
-fn cases() -> ProptestConfig {
-    // Every save is synced to a disk.
-    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
+fn cases<P: Place>() -> ProptestConfig {
+    ProptestConfig { cases: P::CASES, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -412,7 +414,7 @@ pub(super) fn any_sequence_of_saves_gives_what_the_rules_say<P: Place>(place: im
     let any_page = (any_page(0..6), prop::bool::weighted(0.2)).prop_map(|(page, addition)| PageItems { addition, ..page });
     let any_batch = (0..2_u8, 0..2_u64, prop::collection::vec(any_page, 1..4));
     let steps = prop::collection::vec((any_batch, prop::bool::weighted(0.1)), 1..16);
-    proptest!(cases(), |(steps in steps)| {
+    proptest!(cases::<P>(), |(steps in steps)| {
         let place = place();
         block_on(async {
             let (mut store, mut naive) = (place.open().await, NaiveStore::default());
@@ -436,7 +438,7 @@ pub(super) fn any_sequence_of_saves_gives_what_the_rules_say<P: Place>(place: im
 
 /// A run of an engine: pages are saved again, with another list, when their first outcome was not committed; the last answer counts.
 pub(super) fn stored_is_saved_minus_collided_for_any_run_from_an_empty_store<P: Place>(place: impl Fn() -> P) {
-    proptest!(cases(), |(pages in prop::collection::vec(any_page(0..1), 1..16))| {
+    proptest!(cases::<P>(), |(pages in prop::collection::vec(any_page(0..1), 1..16))| {
         let place = place();
         block_on(async {
             let store = place.open().await;
