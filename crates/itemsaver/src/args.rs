@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use itemsaver::export::ExportFormat;
+use itemsaver::search::ItemQuery;
 use itemsaver::store::{Access, DEFAULT_STORE, ItemFilter, StoreCredentials, StoreSpec};
 use model::CrawlName;
+use model::search::QueryMistake;
 use rpcsupport::{listen_address, process};
 
 /// Keeps what a crawl finds: each item once, durable before it is acknowledged.
@@ -87,6 +89,11 @@ enum Command {
     Export(ExportArguments),
     /// List items, or count them.
     Items(ItemsArguments),
+    /// Find items, the one found last first. The language: words, "phrases", Field:word, Age:(<30), Height:([178 TO 185]), Type:zhenai, AND, OR,
+    /// NOT, parentheses.
+    Search(SearchArguments),
+    /// Store items from JSON lines as export writes them, beside what is there.
+    Import(ImportArguments),
     /// Move all items of a server's store to a new index with the fields that the crawls tell now. The old index stays, unused.
     Reindex(ReindexArguments),
 }
@@ -106,6 +113,9 @@ struct ExportArguments {
     /// Only items whose contents came from this crawl.
     #[arg(long, value_name = "NAME", help_heading = "Which items")]
     crawl: Option<String>,
+    /// Only items that `itemsaver search QUERY` finds.
+    #[arg(long, value_name = "QUERY", help_heading = "Which items")]
+    query: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +133,33 @@ struct ItemsArguments {
 }
 
 #[derive(Debug, Args)]
+struct SearchArguments {
+    #[command(flatten)]
+    store: StoreArgument,
+    /// What to look for; several words are one query.
+    #[arg(required = true, value_name = "QUERY")]
+    query: Vec<String>,
+    /// Field with numbers to sort by; with a dash before it (--sort=-Age) the greatest first.
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true, help_heading = "Which items")]
+    sort: Option<String>,
+    /// Show at most this many items.
+    #[arg(long, value_name = "N", default_value = "20", help_heading = "Which items")]
+    limit: String,
+    /// Write the items as JSON lines, as export does.
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ImportArguments {
+    #[command(flatten)]
+    store: StoreArgument,
+    /// File to read. Without it, or as `-`: standard input.
+    #[arg(value_name = "FILE")]
+    input: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct ReindexArguments {
     #[command(flatten)]
     store: StoreArgument,
@@ -136,7 +173,7 @@ struct TypeArgument {
 }
 
 /// What to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Config {
     /// As [`rpcsupport::process::init_log`] takes it.
     pub(crate) verbosity: i8,
@@ -144,12 +181,14 @@ pub(crate) struct Config {
     pub(crate) task: Task,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Task {
     Serve { address: SocketAddr, grace: Duration },
-    Export { filter: ItemFilter, format: ExportFormat, output: Option<PathBuf> },
+    Export { filter: ItemFilter, query: Option<ItemQuery>, format: ExportFormat, output: Option<PathBuf> },
     List { filter: ItemFilter, limit: usize },
     Count { filter: ItemFilter },
+    Search { query: String, sort: Option<String>, limit: usize, json: bool },
+    Import { input: Option<PathBuf> },
     Reindex,
 }
 
@@ -177,13 +216,24 @@ impl Config {
                 let format = mistakes.note(format(export.format.as_deref(), output.as_ref()));
                 let crawl = export.crawl.map(|name| CrawlName::new(name).map_err(|e| format!("--crawl: {e}"))).transpose();
                 let filter = mistakes.note(crawl).map(|crawl| ItemFilter { item_type: export.filter.item_type, crawl });
-                (export.store, format.zip(filter).map(|(format, filter)| Task::Export { filter, format, output }))
+                let query = mistakes.note(export.query.map(|query| item_query(&query)).transpose());
+                let task = format.zip(filter).zip(query);
+                (export.store, task.map(|((format, filter), query)| Task::Export { filter, query, format, output }))
             }
             Some(Command::Items(items)) => {
                 let filter = ItemFilter { item_type: items.filter.item_type, crawl: None };
                 let limit = mistakes.note(limit(&items.limit));
                 let list = |limit| if items.count { Task::Count { filter } } else { Task::List { filter, limit } };
                 (items.store, limit.map(list))
+            }
+            Some(Command::Search(search)) => {
+                let (query, sort, json) = (search.query.join(" "), search.sort, search.json);
+                let limit = mistakes.note(limit(&search.limit));
+                (search.store, limit.map(|limit| Task::Search { query, sort, limit, json }))
+            }
+            Some(Command::Import(import)) => {
+                let input = import.input.filter(|path| path.as_os_str() != "-");
+                (import.store, Some(Task::Import { input }))
             }
             Some(Command::Reindex(reindex)) => (reindex.store, Some(Task::Reindex)),
         };
@@ -233,6 +283,16 @@ fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| format!("--port {text:?} is no port: expected a number from 1 to 65535"))
 }
 
+fn item_query(text: &str) -> Result<ItemQuery, String> {
+    ItemQuery::parse(text).map_err(|mistake| format!("--query: {}", place_of(text, &mistake)))
+}
+
+/// A mistake under its query, with a sign at its place.
+pub(crate) fn place_of(query: &str, mistake: &QueryMistake) -> String {
+    let line: String = query.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{}\n  {line}\n  {}^", mistake.message, " ".repeat(mistake.at))
+}
+
 fn limit(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err(format!("--limit {text:?}: expected a number from 1 on")),
@@ -267,9 +327,14 @@ mod tests {
         assert_eq!(task("--listen 127.0.0.1:1234 --grace 400ms"), Task::Serve { address, grace: Duration::from_millis(400) });
         let cars = ItemFilter { item_type: Some("car".into()), crawl: None };
         let output = Some(PathBuf::from("a.csv"));
-        assert_eq!(task("export --type car -o a.csv"), Task::Export { filter: cars.clone(), format: ExportFormat::Csv, output });
+        let export = |filter, format, output| Task::Export { filter, query: None, format, output };
+        assert_eq!(task("export --type car -o a.csv"), export(cars.clone(), ExportFormat::Csv, output));
         let everything = ItemFilter::default();
-        assert_eq!(task("export -o -"), Task::Export { filter: everything.clone(), format: ExportFormat::Jsonl, output: None });
+        assert_eq!(task("export -o -"), export(everything.clone(), ExportFormat::Jsonl, None));
+        let search = |sort: Option<&str>| Task::Search { query: "a Age:<3".into(), sort: sort.map(str::to_owned), limit: 20, json: true };
+        assert_eq!(task("search a Age:<3 --json"), search(None));
+        assert_eq!(task("search --sort -Age a Age:<3 --json"), search(Some("-Age")));
+        assert_eq!(config("export --query (a").unwrap_err(), ["--query: this parenthesis is not closed\n  (a\n  ^"]);
         assert_eq!(task("items --count --type car"), Task::Count { filter: cars });
         assert_eq!(task("items"), Task::List { filter: everything, limit: 20 });
         assert_eq!(config("items -vv").unwrap().verbosity, 2);

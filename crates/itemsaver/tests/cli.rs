@@ -10,6 +10,7 @@ use std::time::Duration;
 use model::hello::{CrawlIdentity, Hello, Role};
 use model::save::{ItemAnswer, ItemStatus, PageItems, SaveAnswer, SaveBatch};
 use model::schema::{FieldKind, FieldSchema, TypeSchema};
+use model::search::SearchRequest;
 use model::{CrawlName, CrawlUrl, Item, RunId, SpiderHash};
 use rpcsupport::dial::deadline;
 use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
@@ -355,6 +356,45 @@ async fn an_index_of_a_server_is_served_listed_exported_and_moved_on() {
     let (code, _, stderr) = run(folder.path(), "reindex");
     assert_eq!((code, stderr.contains("has no index to move")), (2, true), "{stderr}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is kept here");
+}
+
+#[tokio::test]
+async fn items_are_found_and_exported_by_a_query() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    // What was not indexed when the server ended is made up for by the next one.
+    let server = Server::start(folder.path(), "");
+    let link = server.dial().await;
+    let request = SearchRequest { query: "price:<2".into(), limit: 10, ..SearchRequest::default() };
+    let answer = link.client.search(deadline(LIMIT), request).await.unwrap().unwrap();
+    assert_eq!((answer.count, answer.behind, answer.hits[0].item.id.as_str()), (1, 0, "a"));
+    let (code, stdout, stderr) = run(folder.path(), "search 安静 OR quoted --json");
+    assert_eq!((code, stdout.lines().count(), stderr.as_str()), (0, 2, "2 of 2 items\n"), "{stdout}");
+    assert_eq!(run(folder.path(), "export --query 安静").1.lines().count(), 1);
+    let (code, stdout, stderr) = run(folder.path(), "search (a");
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (2, "", "itemsaver: this parenthesis is not closed\n  (a\n  ^\n"));
+    assert_eq!(run(folder.path(), "search nobody"), (0, String::new(), "0 of 0 items\n".to_owned()));
+}
+
+#[tokio::test]
+async fn an_export_is_imported_into_any_store_and_comes_out_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    assert_eq!(run(folder.path(), "export -o items.jsonl").0, 0);
+    let lines = std::fs::read_to_string(folder.path().join("items.jsonl")).unwrap();
+    let index = format!("elasticsearch:{}/import-{}", services::shared(services::Server::Elasticsearch), std::process::id());
+    for store in ["sqlite:other.db", &index] {
+        for _ in 0..2 {
+            let (code, _, stderr) = run(folder.path(), &format!("import --store {store} items.jsonl"));
+            assert_eq!((code, stderr.contains("3 items in ")), (0, true), "{stderr}");
+            assert_eq!(run(folder.path(), &format!("export --store {store}")).1, lines, "{store}");
+        }
+    }
+    let mut child = itemsaver(folder.path()).args(["import", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"\n{\"url\":\"http://h/\"}\n").unwrap();
+    let (code, _, stderr) = outcome(child.wait_with_output().unwrap());
+    assert!(code == 1 && stderr.contains("line 2 of standard input is no item: missing field `type`"), "{stderr}");
+    assert_eq!(run(folder.path(), "import none.jsonl").0, 2);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! is a change of the protocol (see [`hello::PROTOCOL`]).
 //!
 //! Reading order: what is fetched ([`url`], [`host`], [`key`], [`parser`]), what a worker is asked and answers ([`job`], [`outcome`],
-//! [`error`]), what is kept ([`item`], [`schema`], [`save`]), how processes meet ([`hello`], [`crawl`]), and the course's two item
+//! [`error`]), what is kept ([`item`], [`schema`], [`save`], [`search`]), how processes meet ([`hello`], [`crawl`]), and the course's two item
 //! types ([`profile`], [`car`]).
 
 pub mod url;
@@ -26,6 +26,8 @@ pub mod item;
 pub mod schema;
 
 pub mod save;
+
+pub mod search;
 
 pub mod hello;
 

@@ -55,6 +55,13 @@ macro_rules! conformance {
             the_latest_schema_of_a_type_stands,
             a_closed_store_takes_nothing,
             batches_sent_at_once_are_all_stored,
+            searches_find_what_the_language_says,
+            an_answer_has_counts_by_type_marks_and_the_place_of_a_mistake,
+            hits_are_sorted_by_number_and_paged_by_cursor_and_by_place,
+            searches_follow_what_is_saved_changed_and_taken_away_also_after_a_restart,
+            hits_past_ten_thousand_are_reached_by_a_cursor_and_counted_no_further,
+            any_query_finds_what_its_plain_form_finds,
+            odd_payloads_are_stored_and_found,
         }
 
         #[test]
@@ -69,6 +76,13 @@ macro_rules! conformance {
     };
 }
 pub(super) use conformance;
+
+pub(super) use super::search_conformance::{
+    an_answer_has_counts_by_type_marks_and_the_place_of_a_mistake, any_query_finds_what_its_plain_form_finds,
+    hits_are_sorted_by_number_and_paged_by_cursor_and_by_place, hits_past_ten_thousand_are_reached_by_a_cursor_and_counted_no_further,
+    odd_payloads_are_stored_and_found, searches_find_what_the_language_says,
+    searches_follow_what_is_saved_changed_and_taken_away_also_after_a_restart,
+};
 
 pub(super) fn item(item_type: &str, id: &str, payload: &str) -> Item {
     let url = format!("http://h/items/{id}");

@@ -30,6 +30,8 @@ use model::schema::TypeSchema;
 use model::{CrawlName, Item, ItemId, RetryClass, WireError};
 use thiserror::Error;
 
+use crate::search::{Found, Search};
+
 mod check;
 #[cfg(test)]
 mod conformance;
@@ -37,6 +39,8 @@ mod elasticsearch;
 mod list;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod search_conformance;
 mod spec;
 mod sqlite;
 
@@ -81,6 +85,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     fn items(&self, filter: &ItemFilter, after: Option<&Cursor>) -> impl Future<Output = Result<ItemChunk, StoreError>> + Send;
+
+    /// The items that a search finds, in its order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn search(&self, search: &Search) -> impl Future<Output = Result<Found, StoreError>> + Send;
 
     /// Finishes what is queued and lets go of the store; later calls err with [`StoreError::Closed`].
     fn close(&self) -> impl Future<Output = ()> + Send;
@@ -236,6 +246,13 @@ impl Store for AnyStore {
         match self {
             AnyStore::Sqlite(store) => store.items(filter, after).await,
             AnyStore::Elasticsearch(store) => store.items(filter, after).await,
+        }
+    }
+
+    async fn search(&self, search: &Search) -> Result<Found, StoreError> {
+        match self {
+            AnyStore::Sqlite(store) => store.search(search).await,
+            AnyStore::Elasticsearch(store) => store.search(search).await,
         }
     }
 

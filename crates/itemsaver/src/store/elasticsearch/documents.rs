@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::search;
+use crate::search::entries::entries;
 use crate::store::StoredItem;
 
 /// The name of a document: a hash, since a server takes no more than 512 bytes and an id may be longer.
@@ -93,6 +95,9 @@ struct ItemSource<'a> {
     number: u64,
     payload: &'a RawValue,
     saved: Saved<'a>,
+    words: String,
+    fielded: String,
+    numbers: Vec<String>,
 }
 
 /// What is not searched.
@@ -159,6 +164,7 @@ impl ItemDocument {
             exact: (is_spread || trimmed.len() < exact.len()).then_some(exact),
             rivals: &self.rivals,
         };
+        let entries = entries(&self.item_type, self.id.as_str(), url.as_str(), crawl.as_str(), exact);
         serde_json::to_string(&ItemSource {
             item_type: &self.item_type,
             id: self.id.as_str(),
@@ -171,6 +177,9 @@ impl ItemDocument {
             number: self.number,
             payload: &RawValue::from_string(trimmed.to_owned())?,
             saved,
+            words: entries.words,
+            fielded: entries.fielded,
+            numbers: entries.numbers.iter().map(|(field, number)| search::number_word(field, *number)).collect(),
         })
     }
 

@@ -15,6 +15,8 @@ use model::schema::TypeSchema;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::search::{Found, Search};
+
 use super::{Cursor, ItemChunk, ItemFilter, Store, StoreError};
 use client::{Client, LIMITS, Limits};
 use index::Index;
@@ -29,6 +31,7 @@ mod mapping;
 mod place;
 mod reader;
 mod reindex;
+mod search;
 mod writer;
 
 pub use place::{Access, Product, ServerSpec, StoreCredentials};
@@ -150,6 +153,11 @@ impl Store for ElasticsearchStore {
         let chunk = reader::items(&self.index, filter, after, self.chunk.load(Ordering::Relaxed)).await?;
         self.chunk.store(reader::next_size(&chunk), Ordering::Relaxed);
         Ok(chunk)
+    }
+
+    async fn search(&self, search: &Search) -> Result<Found, StoreError> {
+        self.check_open()?;
+        search::search(&self.index, search).await
     }
 
     async fn close(&self) {

@@ -63,7 +63,12 @@ impl Writer {
                 return Ok(answers);
             }
             for (document, reason) in written {
-                blame(&mut refused, batches, &before, &document, &reason);
+                if !blame(&mut refused, batches, &before, &document, &reason) {
+                    // What is there was taken before the mapping became what it is, and nobody here can say it otherwise.
+                    let (item_type, id) = (&document.item_type, &document.id);
+                    tracing::warn!(%item_type, %id, %reason, "an item that was stored earlier cannot be written again and stays as it is");
+                    there.items.insert(document.document_id(), Some(document));
+                }
             }
         }
     }
@@ -214,12 +219,13 @@ fn intents(before: &Documents, wanted: &Documents) -> HashMap<DocumentId, Option
     wanted.pages.iter().map(intent).collect()
 }
 
-/// Finds what a refused document comes from: items of the group, which are then rejected, or what a page said long ago.
-fn blame(refused: &mut Refused, batches: &[SaveBatch], before: &Documents, document: &ItemDocument, reason: &str) {
+/// Finds what a refused document comes from: items of the group, which are then rejected, or what a page said long ago. False when it is
+/// neither.
+fn blame(refused: &mut Refused, batches: &[SaveBatch], before: &Documents, document: &ItemDocument, reason: &str) -> bool {
     let places: Vec<Place> = places_of(batches, document).into_iter().filter(|place| !refused.items.contains_key(place)).collect();
     if !places.is_empty() {
         refused.items.extend(places.into_iter().map(|place| (place, reason.to_owned())));
-        return;
+        return true;
     }
     let id = document.document_id();
     let shown_before = before.items.get(&id).and_then(Option::as_ref).is_some_and(|before| before.shown == document.shown);
@@ -227,13 +233,15 @@ fn blame(refused: &mut Refused, batches: &[SaveBatch], before: &Documents, docum
     if !shown_before && refused.claims.insert((id, by)) {
         let (item_type, id, page) = (&document.item_type, &document.id, &document.shown.page);
         tracing::warn!(%item_type, %id, %page, %reason, "what this page says of an item cannot be shown and is dropped");
-        return;
+        return true;
     }
     // It was there already: whatever the group says of this identity cannot be added to it.
+    let known = refused.items.len();
     for (batch_at, batch) in batches.iter().enumerate() {
         for (page_at, page) in batch.pages.iter().enumerate() {
             let same = page.items.iter().enumerate().filter(|(_, item)| item.item_type == document.item_type && item.id == document.id);
             refused.items.extend(same.map(|(item, _)| (Place { batch: batch_at, page: page_at, item }, reason.to_owned())));
         }
     }
+    refused.items.len() > known
 }

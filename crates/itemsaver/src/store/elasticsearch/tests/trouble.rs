@@ -71,6 +71,20 @@ async fn an_item_that_becomes_unfit_is_taken_away_and_one_that_its_rival_shows_s
 }
 
 #[tokio::test]
+async fn an_item_that_a_later_mapping_does_not_fit_stays_as_it_is() {
+    let store = Fresh::on(Server::Elasticsearch).open().await;
+    let by = |name: &str, version, payload: &str| batch("c", 1, &[page(name, version, &[item("person", "1", payload)])]);
+    assert_eq!(save(&store, by("a", 2, "{\"Age\":\"x\"}")).await, [[Created]]);
+    assert_eq!(save(&store, by("b", 1, "{\"Age\":1}")).await, [[Collided]]);
+    store.put_schema(vec![person(&[("Age", FieldKind::Integer)])]).await.unwrap();
+    assert_eq!(save(&store, batch("c", 1, &[page("b", 3, &[])])).await, [[]]);
+    assert_eq!(contents(&store).await, ["person/1 {\"Age\":\"x\"}"]);
+    assert_eq!(save(&store, by("c", 1, "{\"Age\":1}")).await, [[Rejected]], "it cannot be added to what is there");
+    assert_eq!(save(&store, by("a", 4, "{\"Age\":4}")).await, [[Replaced]]);
+    assert_eq!(contents(&store).await, ["person/1 {\"Age\":4}"]);
+}
+
+#[tokio::test]
 async fn busy_answers_and_lost_answers_are_tried_again_until_all_is_stored_once() {
     for server in SERVERS {
         let bulks = Arc::new(AtomicU32::new(0));
