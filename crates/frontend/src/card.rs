@@ -107,7 +107,8 @@ fn field(name: &str, value: &Value, highlights: &[Highlight], language: Language
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Html::text(&cut(&value.to_string())),
     };
     let label = language.field(name).unwrap_or(name);
-    Some(Html::element("dt", &[], Html::text(label)).then(Html::element("dd", &[], shown)))
+    // Together, so that no line ends between a name and its value.
+    Some(Html::element("div", &[], Html::element("dt", &[], Html::text(label)).then(Html::element("dd", &[], shown))))
 }
 
 /// A text with what was looked for marked; an address as a link.

@@ -26,6 +26,9 @@ mod resume;
 /// Disks that are full: it is said, and nothing is lost.
 mod disk_full;
 
+/// Items in real search servers, which die too.
+mod stores;
+
 /// Random trouble over all processes, a handful of seeds.
 mod chaos;
 

@@ -1,7 +1,7 @@
 //! Finding items: one language, one segmentation, the same answers from every store.
 //!
-//! A query is parsed ([`parse`]) into a tree ([`query`]) that each store translates; what stores index of an item is made here
-//! ([`entries`], [`segment`]); so is what is marked in a hit ([`highlight`]). There is no ranking by relevance: stores would differ.
+//! A query is parsed (`parse`) into a tree (`query`) that each store translates; what stores index of an item is made here
+//! (`entries`, `segment`); so is what is marked in a hit (`highlight`). There is no ranking by relevance: stores would differ.
 //! Hits come last found first, or by a number.
 
 use model::schema::{FieldKind, TypeSchema};
