@@ -3,14 +3,18 @@
 //! An engine sends pages with all their items; a batch is durable before it is answered, and a page's newer list replaces its older
 //! one. The rules that every store keeps to are told in [`store`].
 //!
-//! Reading order: the stores ([`store`]); the server over one of them ([`saver`]); what a person asks of a store ([`export`],
-//! [`listing`]).
+//! Reading order: the stores ([`store`]); finding items in any of them ([`search`]); the server over one of them ([`saver`]); what a person asks of a store ([`export`],
+//! [`import`], [`listing`]).
 
 pub mod store;
+
+pub mod search;
 
 pub mod saver;
 
 pub mod export;
+
+pub mod import;
 
 pub mod listing;
 

@@ -21,7 +21,7 @@ const COULD_NOT_START: u8 = 2;
 async fn main() -> ExitCode {
     // Ends here with 0 for --help and 2 for a line that cannot be read.
     let arguments = Arguments::parse_from(rpcsupport::process::arguments());
-    let config = match Config::of(arguments) {
+    let config = match Config::of(arguments, |variable| std::env::var(variable).ok()) {
         Ok(config) => config,
         Err(mistakes) => {
             mistakes.iter().for_each(|mistake| eprintln!("itemsaver: {mistake}"));

@@ -10,9 +10,11 @@ use model::WireError;
 use model::hello::Role;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
+use model::search::{SearchAnswer, SearchRequest};
 use rpcsupport::{Drained, ItemSaverHandler, Reception};
 use tokio::net::TcpListener;
 
+use crate::search;
 use crate::store::{AnyStore, Store, StoreError, StoreSpec};
 
 /// Batches worked on at a time. One is being synced while the next ones arrive, to share the sync after it; more would only wait, in
@@ -71,6 +73,10 @@ impl ItemSaverHandler for ItemSaver {
 
     async fn stats(&self) -> Result<StoreStats, WireError> {
         Ok(self.store.stats().await?)
+    }
+
+    async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, WireError> {
+        Ok(search::answer(&*self.store, &request).await?)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use model::hello::{CrawlIdentity, Hello, Role};
 use model::save::{ItemAnswer, ItemStatus, PageItems, SaveAnswer, SaveBatch};
 use model::schema::{FieldKind, FieldSchema, TypeSchema};
+use model::search::SearchRequest;
 use model::{CrawlName, CrawlUrl, Item, RunId, SpiderHash};
 use rpcsupport::dial::deadline;
 use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
@@ -20,7 +21,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn itemsaver(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_itemsaver"));
     command.current_dir(folder).stdin(Stdio::null());
-    for variable in ["PORT", "LISTEN", "STORE", "GRACE", "INSECURE_PLAINTEXT"] {
+    for variable in ["PORT", "LISTEN", "STORE", "STORE_USER", "STORE_PASSWORD", "STORE_API_KEY", "STORE_CA", "GRACE", "INSECURE_PLAINTEXT"]
+    {
         command.env_remove(format!("GOSSAMER_ITEMSAVER_{variable}"));
     }
     command.env_remove("GOSSAMER_LOG");
@@ -144,11 +146,11 @@ fn a_server_without_a_port_says_so_and_exits_2() {
 #[test]
 fn all_mistakes_of_a_command_line_are_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, _, stderr) = run(folder.path(), "--port 70000 --grace soon --store opensearch:http://h/i");
+    let (code, _, stderr) = run(folder.path(), "--port 70000 --grace soon --store opensearch:http://me:secret@h/i");
     assert_eq!(code, 2);
     let lines: Vec<&str> = stderr.lines().collect();
     assert_eq!(lines.len(), 3, "{stderr}");
-    assert!(lines[2].contains("opensearch stores arrive in a later version"), "{stderr}");
+    assert!(lines[2].contains("the URL has a user or password in it"), "{stderr}");
     let (code, _, stderr) = run(folder.path(), "export --format parquet");
     assert_eq!((code, stderr.contains("parquet comes in a later version")), (2, true), "{stderr}");
     assert_eq!(run(folder.path(), "--no-such-flag").0, 2);
@@ -327,6 +329,72 @@ async fn items_are_listed_and_counted_also_while_a_server_runs() {
     // The environment's flags for a server do not get into the way of a command.
     let output = itemsaver(folder.path()).env("GOSSAMER_ITEMSAVER_PORT", "1234").args(["items", "--count"]).output().unwrap();
     assert_eq!(outcome(output).0, 0);
+}
+
+#[tokio::test]
+async fn an_index_of_a_server_is_served_listed_exported_and_moved_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = services::shared(services::Server::Elasticsearch);
+    let store = format!("--store elasticsearch:{url}/cli-{}", std::process::id());
+    let server = Server::start(folder.path(), &store);
+    assert!(server.greeting[0].starts_with("storing in elasticsearch:http://127.0.0.1:"), "{:?}", server.greeting);
+    let link = server.dial().await;
+    let schema = |kind| vec![TypeSchema { item_type: "car".into(), fields: vec![FieldSchema { name: "price".into(), kind }] }];
+    link.client.put_schema(deadline(LIMIT), schema(FieldKind::Text)).await.unwrap().unwrap();
+    let cars = vec![item("car", "b", r#"{"price":"2"}"#), item("car", "a", r#"{"price":"1"}"#)];
+    save(&link, batch(vec![page("cars", 1, cars)])).await;
+    let lines = run(folder.path(), &format!("export {store}")).1;
+    let begins = |line: &str, id: &str| line.starts_with(&format!("{{\"url\":\"http://h/items/{id}\",\"type\":\"car\""));
+    assert!(lines.lines().count() == 2 && lines.lines().zip(["a", "b"]).all(|(line, id)| begins(line, id)), "{lines}");
+    let refusal = link.client.put_schema(deadline(LIMIT), schema(FieldKind::Integer)).await.unwrap().unwrap_err();
+    assert!(refusal.detail.contains("run `itemsaver reindex`"), "{refusal}");
+    assert_eq!(server.terminate().0, 0);
+    let (code, _, stderr) = run(folder.path(), &format!("reindex {store}"));
+    assert_eq!((code, stderr.contains("2 items are in cli-")), (0, true), "{stderr}");
+    assert_eq!(run(folder.path(), &format!("export {store}")).1, lines);
+    assert_eq!(run(folder.path(), &format!("items --count {store}")).1, "TYPE  ITEMS\ncar   2\nall   2\n");
+    let (code, _, stderr) = run(folder.path(), "reindex");
+    assert_eq!((code, stderr.contains("has no index to move")), (2, true), "{stderr}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is kept here");
+}
+
+#[tokio::test]
+async fn items_are_found_and_exported_by_a_query() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    // What was not indexed when the server ended is made up for by the next one.
+    let server = Server::start(folder.path(), "");
+    let link = server.dial().await;
+    let request = SearchRequest { query: "price:<2".into(), limit: 10, ..SearchRequest::default() };
+    let answer = link.client.search(deadline(LIMIT), request).await.unwrap().unwrap();
+    assert_eq!((answer.count, answer.behind, answer.hits[0].item.id.as_str()), (1, 0, "a"));
+    let (code, stdout, stderr) = run(folder.path(), "search 安静 OR quoted --json");
+    assert_eq!((code, stdout.lines().count(), stderr.as_str()), (0, 2, "2 of 2 items\n"), "{stdout}");
+    assert_eq!(run(folder.path(), "export --query 安静").1.lines().count(), 1);
+    let (code, stdout, stderr) = run(folder.path(), "search (a");
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (2, "", "itemsaver: this parenthesis is not closed\n  (a\n  ^\n"));
+    assert_eq!(run(folder.path(), "search nobody"), (0, String::new(), "0 of 0 items\n".to_owned()));
+}
+
+#[tokio::test]
+async fn an_export_is_imported_into_any_store_and_comes_out_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    assert_eq!(run(folder.path(), "export -o items.jsonl").0, 0);
+    let lines = std::fs::read_to_string(folder.path().join("items.jsonl")).unwrap();
+    let index = format!("elasticsearch:{}/import-{}", services::shared(services::Server::Elasticsearch), std::process::id());
+    for store in ["sqlite:other.db", &index] {
+        for _ in 0..2 {
+            let (code, _, stderr) = run(folder.path(), &format!("import --store {store} items.jsonl"));
+            assert_eq!((code, stderr.contains("3 items in ")), (0, true), "{stderr}");
+            assert_eq!(run(folder.path(), &format!("export --store {store}")).1, lines, "{store}");
+        }
+    }
+    let mut child = itemsaver(folder.path()).args(["import", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"\n{\"url\":\"http://h/\"}\n").unwrap();
+    let (code, _, stderr) = outcome(child.wait_with_output().unwrap());
+    assert!(code == 1 && stderr.contains("line 2 of standard input is no item: missing field `type`"), "{stderr}");
+    assert_eq!(run(folder.path(), "import none.jsonl").0, 2);
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 //! is a change of the protocol (see [`hello::PROTOCOL`]).
 //!
 //! Reading order: what is fetched ([`url`], [`host`], [`key`], [`parser`]), what a worker is asked and answers ([`job`], [`outcome`],
-//! [`error`], [`robots_answer`]), what is kept ([`item`], [`schema`], [`save`]), how processes meet ([`hello`], [`crawl`]), and the course's two item
-//! types ([`profile`], [`car`]).
+//! [`error`], [`robots_answer`]), what is kept ([`item`], [`schema`], [`save`], [`search`]), how processes meet ([`hello`], [`crawl`]), and the
+//! course's two item types ([`profile`], [`car`]).
 
 pub mod url;
 
@@ -28,6 +28,8 @@ pub mod item;
 pub mod schema;
 
 pub mod save;
+
+pub mod search;
 
 pub mod hello;
 

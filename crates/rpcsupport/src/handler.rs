@@ -8,6 +8,7 @@ use model::outcome::FetchFacts;
 use model::parser::SpiderFile;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
+use model::search::{SearchAnswer, SearchRequest};
 use model::{Job, Outcome, Verdict, WireError};
 use tarpc::context::Context;
 
@@ -34,6 +35,9 @@ pub trait ItemSaverHandler: Send + Sync + 'static {
 
     /// What the store holds.
     fn stats(&self) -> impl Future<Output = Result<StoreStats, WireError>> + Send;
+
+    /// Finds items.
+    fn search(&self, request: SearchRequest) -> impl Future<Output = Result<SearchAnswer, WireError>> + Send;
 }
 
 /// One connection's view of a server: its session and the work behind it.
@@ -95,6 +99,11 @@ impl<H: ItemSaverHandler> ItemSaverService for Desk<H> {
     async fn stats(self, _: Context) -> Result<StoreStats, WireError> {
         self.session.admit()?;
         self.handler.stats().await
+    }
+
+    async fn search(self, _: Context, request: SearchRequest) -> Result<SearchAnswer, WireError> {
+        self.session.admit()?;
+        self.handler.search(request).await
     }
 
     async fn ping(self, _: Context) -> Pong {

@@ -50,7 +50,9 @@ pub fn init_log_to(verbosity: i8, writer: impl for<'w> MakeWriter<'w> + Send + S
     };
     let (libraries, tarpc) = if verbosity >= 2 { ("debug", "debug") } else { ("warn", "off") };
     // tarpc tells of every call that a lost connection takes along; the engine says it once.
-    let default = format!("{libraries},tarpc={tarpc},engine={ours},worker={ours},itemsaver={ours},rpcsupport={ours},mockserver={ours}");
+    let default = format!(
+        "{libraries},tarpc={tarpc},engine={ours},worker={ours},itemsaver={ours},rpcsupport={ours},frontend={ours},mockserver={ours}"
+    );
     let filter = EnvFilter::try_from_env("GOSSAMER_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);

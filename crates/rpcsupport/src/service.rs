@@ -10,6 +10,7 @@ use model::hello::{Hello, Pong, Welcome};
 use model::parser::SpiderFile;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
+use model::search::{SearchAnswer, SearchRequest};
 use model::{Job, Outcome, WireError};
 
 /// What a worker does.
@@ -42,6 +43,9 @@ pub trait ItemSaverService {
 
     /// What the store holds.
     async fn stats() -> Result<StoreStats, WireError>;
+
+    /// Finds items. A request that cannot be understood is answered with its mistake; errs when the store cannot be read.
+    async fn search(request: SearchRequest) -> Result<SearchAnswer, WireError>;
 
     /// Answers at once, however much work is under way.
     async fn ping() -> Pong;

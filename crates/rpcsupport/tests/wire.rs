@@ -14,6 +14,7 @@ use model::outcome::{FetchFacts, Page};
 use model::parser::SpiderFile;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
+use model::search::{SearchAnswer, SearchRequest};
 use model::{CrawlName, CrawlUrl, Item, ItemId, Job, Outcome, ParserRef, PayloadJson, RetryClass, RunId, Verdict, WireError};
 use rpcsupport::dial::deadline;
 use rpcsupport::memory::link_worker;
@@ -97,6 +98,10 @@ impl ItemSaverHandler for Stores {
 
     async fn stats(&self) -> Result<StoreStats, WireError> {
         Ok(StoreStats { store: "none".to_owned(), items_by_type: Vec::new() })
+    }
+
+    async fn search(&self, _: SearchRequest) -> Result<SearchAnswer, WireError> {
+        Ok(SearchAnswer::default())
     }
 }
 

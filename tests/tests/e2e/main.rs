@@ -41,6 +41,9 @@ mod control;
 /// Disks that are full: it is said, and nothing is lost.
 mod disk_full;
 
+/// Items in real search servers, which die too.
+mod stores;
+
 /// Random trouble over all processes, a handful of seeds.
 mod chaos;
 

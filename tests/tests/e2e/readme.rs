@@ -80,8 +80,8 @@ struct Desk {
     ports: Ports,
 }
 
-const SERVERS: [&str; 3] = ["worker", "itemsaver", "mockserver"];
-const PROGRAMS: [&str; 4] = ["engine", "worker", "itemsaver", "mockserver"];
+const SERVERS: [&str; 4] = ["worker", "itemsaver", "frontend", "mockserver"];
+const PROGRAMS: [&str; 5] = ["engine", "worker", "itemsaver", "frontend", "mockserver"];
 
 /// `cargo run --release --bin NAME -- ARGUMENTS`, and builds, which are done already.
 const CARGO: &str = r#"#!/usr/bin/env bash
@@ -107,7 +107,7 @@ exec "$name" "$@"
 const SERVER: &str = r#"#!/usr/bin/env bash
 set -euo pipefail
 case "${1:-}" in
-  export | items | --help | -h | --version) exec BINARY "$@" ;;
+  export | import | items | search | reindex | --help | -h | --version) exec BINARY "$@" ;;
 esac
 log=$(mktemp DESK/server.XXXXXX)
 BINARY "$@" > "$log" 2>&1 < /dev/null &

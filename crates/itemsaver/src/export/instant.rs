@@ -9,6 +9,23 @@ pub fn rfc3339(milliseconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
+/// The milliseconds since the Unix epoch of a time as [`rfc3339`] writes it; `None` for any other text, and for times past the year 9999.
+pub fn milliseconds(text: &str) -> Option<u64> {
+    let digits = |from: usize, to: usize| text.get(from..to).filter(|part| part.bytes().all(|b| b.is_ascii_digit()))?.parse::<u64>().ok();
+    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
+    let (hour, minute, second, millisecond) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?, digits(20, 23)?);
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let days_before: u64 = (1970..year).map(days_of_year).sum();
+    let february = days_of_year(year) - 337;
+    let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30];
+    let days = days_before + months.iter().take(usize::try_from(month).ok()? - 1).sum::<u64>() + day - 1;
+    let milliseconds = (days * 86_400 + hour * 3600 + minute * 60 + second) * 1000 + millisecond;
+    // What is not written like that is no such time.
+    (rfc3339(milliseconds) == text).then_some(milliseconds)
+}
+
 /// Year, month and day of the day that many days after 1970-01-01.
 fn date(days: u64) -> (u64, u64, u64) {
     const FOUR_CENTURIES: u64 = 146_097;
@@ -53,7 +70,19 @@ mod tests {
             (253_402_300_800_000, "10000-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(rfc3339(milliseconds), text);
+            let known = (milliseconds < 253_402_300_800_000).then_some(milliseconds);
+            assert_eq!(super::milliseconds(text), known);
         }
         assert!(rfc3339(u64::MAX).ends_with(".615Z"));
+        for bad in [
+            "",
+            "2024-02-30T00:00:00.000Z",
+            "2024-13-01T00:00:00.000Z",
+            "2024-02-29 00:00:00.000Z",
+            "1969-12-31T00:00:00.000Z",
+            "yesterday",
+        ] {
+            assert_eq!(milliseconds(bad), None, "{bad}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 
 use thiserror::Error;
 
+use crate::search::ItemQuery;
 use crate::store::{Cursor, ItemFilter, Store, StoreError, StoredItem};
 
 mod columns;
@@ -28,7 +29,7 @@ mod writer;
 pub use columns::{CsvColumns, MAX_COLUMNS};
 pub use file::OutputFile;
 pub use flatten::{Leaf, MAX_NESTING, flatten};
-pub use instant::rfc3339;
+pub use instant::{milliseconds, rfc3339};
 pub use writer::{Header, ItemWriter};
 
 /// How items are written.
@@ -69,7 +70,7 @@ pub struct Exported {
     pub left_out: u64,
 }
 
-/// Writes all items that a filter lets pass, in byte order of type, then id, in memory that does not grow with the store.
+/// Writes all items that a filter lets pass and a query, if any, finds, in byte order of type, then id, in memory that does not grow with the store.
 ///
 /// CSV reads the store twice: the first time for the columns. The output is flushed.
 ///
@@ -78,6 +79,7 @@ pub struct Exported {
 pub async fn export(
     store: &impl Store,
     filter: &ItemFilter,
+    query: Option<&ItemQuery>,
     format: ExportFormat,
     out: impl Write,
     output: &str,
@@ -85,10 +87,10 @@ pub async fn export(
     let write_error = |source| ExportError::Write { output: output.to_owned(), source };
     let mut writer = match format {
         ExportFormat::Jsonl => ItemWriter::jsonl(out),
-        ExportFormat::Csv => ItemWriter::csv(out, columns_of(store, filter).await?, Header::Write).map_err(write_error)?,
+        ExportFormat::Csv => ItemWriter::csv(out, columns_of(store, filter, query).await?, Header::Write).map_err(write_error)?,
     };
     let mut items = 0;
-    each_chunk(store, filter, |chunk| {
+    each_chunk(store, filter, query, |chunk| {
         items += chunk.len() as u64;
         chunk.iter().try_for_each(|stored| writer.write(&stored.item, &stored.source)).map_err(write_error)
     })
@@ -98,12 +100,12 @@ pub async fn export(
 }
 
 /// The columns of all schemas that concern the wanted items, and those of further fields found in the payloads.
-async fn columns_of(store: &impl Store, filter: &ItemFilter) -> Result<CsvColumns, ExportError> {
+async fn columns_of(store: &impl Store, filter: &ItemFilter, query: Option<&ItemQuery>) -> Result<CsvColumns, ExportError> {
     let wanted = |item_type: &str| filter.item_type.as_deref().is_none_or(|wanted| wanted == item_type);
     let mut schemas = store.schemas().await?;
     schemas.retain(|schema| wanted(&schema.item_type));
     let mut columns = CsvColumns::complete(&schemas);
-    each_chunk(store, filter, |chunk| {
+    each_chunk(store, filter, query, |chunk| {
         chunk.iter().for_each(|stored| columns.find(&stored.item.payload));
         if columns.len() > MAX_COLUMNS { Err(ExportError::TooManyColumns) } else { Ok(()) }
     })
@@ -114,11 +116,13 @@ async fn columns_of(store: &impl Store, filter: &ItemFilter) -> Result<CsvColumn
 async fn each_chunk(
     store: &impl Store,
     filter: &ItemFilter,
+    query: Option<&ItemQuery>,
     mut work: impl FnMut(Vec<StoredItem>) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     let mut after: Option<Cursor> = None;
     loop {
-        let chunk = store.items(filter, after.as_ref()).await?;
+        let mut chunk = store.items(filter, after.as_ref()).await?;
+        chunk.items.retain(|stored| query.is_none_or(|query| query.matches(stored)));
         work(chunk.items)?;
         after = chunk.next;
         if after.is_none() {

@@ -19,6 +19,9 @@ use ItemStatus::{Collided, Created, Rejected, Replaced};
 pub(super) trait Place {
     type Store: Store;
 
+    /// Cases of a property test: every save is synced to a disk.
+    const CASES: u32 = 48;
+
     /// Opens the store that is here; opened again after `close`, it is what a new process finds.
     fn open(&self) -> impl Future<Output = Self::Store>;
 }
@@ -52,6 +55,13 @@ macro_rules! conformance {
             the_latest_schema_of_a_type_stands,
             a_closed_store_takes_nothing,
             batches_sent_at_once_are_all_stored,
+            searches_find_what_the_language_says,
+            an_answer_has_counts_by_type_marks_and_the_place_of_a_mistake,
+            hits_are_sorted_by_number_and_paged_by_cursor_and_by_place,
+            searches_follow_what_is_saved_changed_and_taken_away_also_after_a_restart,
+            hits_past_ten_thousand_are_reached_by_a_cursor_and_counted_no_further,
+            any_query_finds_what_its_plain_form_finds,
+            odd_payloads_are_stored_and_found,
         }
 
         #[test]
@@ -66,6 +76,13 @@ macro_rules! conformance {
     };
 }
 pub(super) use conformance;
+
+pub(super) use super::search_conformance::{
+    an_answer_has_counts_by_type_marks_and_the_place_of_a_mistake, any_query_finds_what_its_plain_form_finds,
+    hits_are_sorted_by_number_and_paged_by_cursor_and_by_place, hits_past_ten_thousand_are_reached_by_a_cursor_and_counted_no_further,
+    odd_payloads_are_stored_and_found, searches_find_what_the_language_says,
+    searches_follow_what_is_saved_changed_and_taken_away_also_after_a_restart,
+};
 
 pub(super) fn item(item_type: &str, id: &str, payload: &str) -> Item {
     let url = format!("http://h/items/{id}");
@@ -399,9 +416,8 @@ fn any_page(versions: std::ops::Range<u64>) -> impl Strategy<Value = PageItems> 
     (0..4_u8, versions, prop::collection::vec(any_item, 0..4)).prop_map(|(name, version, items)| page(&name.to_string(), version, &items))
 }
 
-fn cases() -> ProptestConfig {
-    // Every save is synced to a disk.
-    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
+fn cases<P: Place>() -> ProptestConfig {
+    ProptestConfig { cases: P::CASES, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -412,7 +428,7 @@ pub(super) fn any_sequence_of_saves_gives_what_the_rules_say<P: Place>(place: im
     let any_page = (any_page(0..6), prop::bool::weighted(0.2)).prop_map(|(page, addition)| PageItems { addition, ..page });
     let any_batch = (0..2_u8, 0..2_u64, prop::collection::vec(any_page, 1..4));
     let steps = prop::collection::vec((any_batch, prop::bool::weighted(0.1)), 1..16);
-    proptest!(cases(), |(steps in steps)| {
+    proptest!(cases::<P>(), |(steps in steps)| {
         let place = place();
         block_on(async {
             let (mut store, mut naive) = (place.open().await, NaiveStore::default());
@@ -436,7 +452,7 @@ pub(super) fn any_sequence_of_saves_gives_what_the_rules_say<P: Place>(place: im
 
 /// A run of an engine: pages are saved again, with another list, when their first outcome was not committed; the last answer counts.
 pub(super) fn stored_is_saved_minus_collided_for_any_run_from_an_empty_store<P: Place>(place: impl Fn() -> P) {
-    proptest!(cases(), |(pages in prop::collection::vec(any_page(0..1), 1..16))| {
+    proptest!(cases::<P>(), |(pages in prop::collection::vec(any_page(0..1), 1..16))| {
         let place = place();
         block_on(async {
             let store = place.open().await;

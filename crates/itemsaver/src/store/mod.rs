@@ -30,15 +30,22 @@ use model::schema::TypeSchema;
 use model::{CrawlName, Item, ItemId, RetryClass, WireError};
 use thiserror::Error;
 
+use crate::search::{Found, Search};
+
 mod check;
 #[cfg(test)]
 mod conformance;
+mod elasticsearch;
+mod list;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod search_conformance;
 mod spec;
 mod sqlite;
 
 pub use check::{MAX_ID_BYTES, MAX_PAYLOAD_BYTES, MAX_TYPE_BYTES};
+pub use elasticsearch::{Access, ElasticsearchStore, Product, Reindexed, ServerSpec, StoreCredentials, reindex};
 pub use spec::{DEFAULT_STORE, StoreSpec, StoreSpecError};
 pub use sqlite::SqliteStore;
 
@@ -78,6 +85,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     fn items(&self, filter: &ItemFilter, after: Option<&Cursor>) -> impl Future<Output = Result<ItemChunk, StoreError>> + Send;
+
+    /// The items that a search finds, in its order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn search(&self, search: &Search) -> impl Future<Output = Result<Found, StoreError>> + Send;
 
     /// Finishes what is queued and lets go of the store; later calls err with [`StoreError::Closed`].
     fn close(&self) -> impl Future<Output = ()> + Send;
@@ -172,6 +185,8 @@ impl From<StoreError> for WireError {
 pub enum AnyStore {
     /// A SQLite database of this machine.
     Sqlite(SqliteStore),
+    /// An index of Elasticsearch or OpenSearch.
+    Elasticsearch(ElasticsearchStore),
 }
 
 impl AnyStore {
@@ -182,6 +197,7 @@ impl AnyStore {
     pub async fn open(spec: &StoreSpec) -> Result<AnyStore, StoreError> {
         match spec {
             StoreSpec::Sqlite(path) => SqliteStore::open(path).await.map(AnyStore::Sqlite),
+            StoreSpec::Server(server) => ElasticsearchStore::open(server).await.map(AnyStore::Elasticsearch),
         }
     }
 
@@ -192,6 +208,7 @@ impl AnyStore {
     pub async fn open_to_read(spec: &StoreSpec) -> Result<AnyStore, StoreError> {
         match spec {
             StoreSpec::Sqlite(path) => SqliteStore::open_to_read(path).await.map(AnyStore::Sqlite),
+            StoreSpec::Server(server) => ElasticsearchStore::open_to_read(server).await.map(AnyStore::Elasticsearch),
         }
     }
 }
@@ -200,36 +217,49 @@ impl Store for AnyStore {
     async fn put_schema(&self, types: Vec<TypeSchema>) -> Result<(), StoreError> {
         match self {
             AnyStore::Sqlite(store) => store.put_schema(types).await,
+            AnyStore::Elasticsearch(store) => store.put_schema(types).await,
         }
     }
 
     async fn save(&self, batch: SaveBatch) -> Result<SaveAnswer, StoreError> {
         match self {
             AnyStore::Sqlite(store) => store.save(batch).await,
+            AnyStore::Elasticsearch(store) => store.save(batch).await,
         }
     }
 
     async fn stats(&self) -> Result<StoreStats, StoreError> {
         match self {
             AnyStore::Sqlite(store) => store.stats().await,
+            AnyStore::Elasticsearch(store) => store.stats().await,
         }
     }
 
     async fn schemas(&self) -> Result<Vec<TypeSchema>, StoreError> {
         match self {
             AnyStore::Sqlite(store) => store.schemas().await,
+            AnyStore::Elasticsearch(store) => store.schemas().await,
         }
     }
 
     async fn items(&self, filter: &ItemFilter, after: Option<&Cursor>) -> Result<ItemChunk, StoreError> {
         match self {
             AnyStore::Sqlite(store) => store.items(filter, after).await,
+            AnyStore::Elasticsearch(store) => store.items(filter, after).await,
+        }
+    }
+
+    async fn search(&self, search: &Search) -> Result<Found, StoreError> {
+        match self {
+            AnyStore::Sqlite(store) => store.search(search).await,
+            AnyStore::Elasticsearch(store) => store.search(search).await,
         }
     }
 
     async fn close(&self) {
         match self {
             AnyStore::Sqlite(store) => store.close().await,
+            AnyStore::Elasticsearch(store) => store.close().await,
         }
     }
 }

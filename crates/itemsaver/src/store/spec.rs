@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::elasticsearch::{Access, Product, ServerSpec};
+
 /// The store of a server that is told none: a file in the current folder.
 pub const DEFAULT_STORE: &str = "sqlite:gossamer-items.db";
 
@@ -14,6 +16,8 @@ pub const DEFAULT_STORE: &str = "sqlite:gossamer-items.db";
 pub enum StoreSpec {
     /// `sqlite:PATH`: a database file of this machine. The path is absolute.
     Sqlite(PathBuf),
+    /// `elasticsearch:URL/INDEX` or `opensearch:URL/INDEX`: an index of a server.
+    Server(ServerSpec),
 }
 
 /// Why a text names no store.
@@ -25,11 +29,17 @@ pub enum StoreSpecError {
     /// A database that ends with its process keeps nothing.
     #[error("sqlite::memory: keeps nothing; name a file, such as {DEFAULT_STORE}")]
     InMemory,
-    /// A kind that is planned.
-    #[error("{0} stores arrive in a later version; this one stores in sqlite:PATH")]
-    Later(String),
+    /// No URL with an index after `elasticsearch:` or `opensearch:`.
+    #[error("{0}: needs a URL and an index, such as {0}:http://127.0.0.1:9200/items")]
+    NoIndex(String),
+    /// A user or password where everybody who lists processes sees it.
+    #[error("the URL has a user or password in it: secrets come from the environment or a file, see --help")]
+    SecretInUrl,
+    /// A name that a server refuses.
+    #[error("{0:?} names no index: 1 to 200 lower-case letters, digits, `-`, `_` or `.`, beginning with a letter or digit")]
+    Index(String),
     /// Anything else.
-    #[error("{0:?} names no store; write sqlite:PATH, such as {DEFAULT_STORE}")]
+    #[error("{0:?} names no store; write sqlite:PATH, elasticsearch:URL/INDEX or opensearch:URL/INDEX, such as {DEFAULT_STORE}")]
     Unknown(String),
     /// The current folder, which a relative path starts from, is gone.
     #[error("{0} is relative and the current folder cannot be told")]
@@ -37,7 +47,8 @@ pub enum StoreSpecError {
 }
 
 impl StoreSpec {
-    /// Reads `sqlite:PATH`. A relative path starts at the current folder of this moment.
+    /// Reads `sqlite:PATH`, `elasticsearch:URL/INDEX` or `opensearch:URL/INDEX`. A relative path starts at the current folder of this
+    /// moment.
     ///
     /// # Errors
     /// [`StoreSpecError`] when the text names no store of this version.
@@ -48,7 +59,8 @@ impl StoreSpec {
             Some(("sqlite", path)) => {
                 std::path::absolute(path).map(StoreSpec::Sqlite).map_err(|_| StoreSpecError::NoFolder(path.to_owned()))
             }
-            Some((kind @ ("elasticsearch" | "opensearch"), _)) => Err(StoreSpecError::Later(kind.to_owned())),
+            Some(("elasticsearch", place)) => ServerSpec::parse(Product::Elasticsearch, place).map(StoreSpec::Server),
+            Some(("opensearch", place)) => ServerSpec::parse(Product::Opensearch, place).map(StoreSpec::Server),
             _ => Err(StoreSpecError::Unknown(text.to_owned())),
         }
     }
@@ -67,9 +79,17 @@ impl StoreSpec {
 }
 
 impl StoreSpec {
+    /// The same place with what its server may ask for; a file asks for nothing.
+    pub fn with_access(self, access: Access) -> StoreSpec {
+        match self {
+            StoreSpec::Server(server) => StoreSpec::Server(ServerSpec { access, ..server }),
+            file @ StoreSpec::Sqlite(_) => file,
+        }
+    }
+
     /// Whether writing to this path would write over a file of the store: the database, or one of those that SQLite keeps beside it.
     pub fn is_at(&self, path: &Path) -> bool {
-        let StoreSpec::Sqlite(store) = self;
+        let StoreSpec::Sqlite(store) = self else { return false };
         // SQLite names the files beside a database after what a link leads to.
         let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.clone());
         ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {
@@ -122,6 +142,7 @@ impl fmt::Display for StoreSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreSpec::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StoreSpec::Server(server) => server.fmt(f),
         }
     }
 }
@@ -137,7 +158,14 @@ mod tests {
         assert_eq!(StoreSpec::parse("sqlite:items.db").unwrap(), StoreSpec::Sqlite(here));
         assert_eq!(StoreSpec::parse("sqlite:"), Err(StoreSpecError::NoPath));
         assert_eq!(StoreSpec::parse("sqlite::memory:"), Err(StoreSpecError::InMemory));
-        assert_eq!(StoreSpec::parse("opensearch:http://h:9200/items"), Err(StoreSpecError::Later("opensearch".into())));
+        for text in ["opensearch:http://h:9200/items", "elasticsearch:https://h/behind/a/path/my-items.2"] {
+            assert_eq!(StoreSpec::parse(text).unwrap().to_string(), text);
+        }
+        for none in ["elasticsearch:", "elasticsearch:items", "elasticsearch:http://h:9200", "elasticsearch:ftp://h/items"] {
+            assert_eq!(StoreSpec::parse(none), Err(StoreSpecError::NoIndex("elasticsearch".into())), "{none}");
+        }
+        assert_eq!(StoreSpec::parse("opensearch:http://me:word@h/items"), Err(StoreSpecError::SecretInUrl));
+        assert_eq!(StoreSpec::parse("opensearch:http://h/Items"), Err(StoreSpecError::Index("Items".into())));
         assert_eq!(StoreSpec::parse("items.db"), Err(StoreSpecError::Unknown("items.db".into())));
     }
 }

@@ -5,8 +5,7 @@
 //! lookup and one write. What is the same for all claims of a page (crawl, run, version, time, spider) is in its row of `pages`. A
 //! claim's `since` is the number of the page write with which the page, in its present run, first made it: least of the run's is owner.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use model::Item;
 use model::save::{ItemAnswer, ItemStatus, PageItems, SaveBatch};
@@ -14,7 +13,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::failure::Failure;
 use super::writer::Writer;
-use crate::store::check::check;
+use crate::store::list::{answer_before, each_identity};
 
 /// The page whose list is being stored.
 struct Claimant<'a> {
@@ -241,30 +240,6 @@ impl Writer {
         let rows = select.query_map([page], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-}
-
-/// What an item is answered before its identity is looked at: rejected, or the answer to a repetition within the list.
-fn answer_before(item: &Item) -> ItemAnswer {
-    match check(item) {
-        Ok(()) => ItemAnswer::stored(ItemStatus::Collided),
-        Err(reason) => ItemAnswer::rejected(reason),
-    }
-}
-
-/// The accepted identities of a list, in order: where each stands first, there it is answered, and last, there it has its contents.
-fn each_identity(items: &[Item], answers: &[ItemAnswer]) -> Vec<(usize, usize)> {
-    let mut places: HashMap<(&str, &str), usize> = HashMap::with_capacity(items.len());
-    let mut each: Vec<(usize, usize)> = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate().filter(|(index, _)| answers[*index].status != ItemStatus::Rejected) {
-        match places.entry((&item.item_type, item.id.as_str())) {
-            Entry::Occupied(place) => each[*place.get()].1 = index,
-            Entry::Vacant(place) => {
-                place.insert(each.len());
-                each.push((index, index));
-            }
-        }
-    }
-    each
 }
 
 /// SQLite's integers have a sign. Times and versions reach its limit in 292 million years; beyond it they are equal.

@@ -17,8 +17,10 @@ use model::schema::TypeSchema;
 use rusqlite::Connection;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::{Cursor, ItemChunk, ItemFilter, Store, StoreError};
+use crate::search::{Found, Search};
 use failure::Failure;
 use file::{DatabaseFile, FileIdentity};
 use writer::Writer;
@@ -26,8 +28,10 @@ use writer::Writer;
 mod claims;
 mod failure;
 mod file;
+mod indexer;
 mod reader;
 mod schema;
+mod search;
 mod writer;
 
 /// How long to wait for a lock that another process holds. Longer than any transaction of ours takes; shorter than a caller's patience.
@@ -36,6 +40,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Calls that wait for the writer: as many as a server lets in at a time ([`crate::CAPACITY`]); the next caller waits itself. With the
 /// one being stored, these are also the most that one transaction stores.
 const QUEUE: usize = 4;
+
+/// How long a search lets the index catch up with what was stored before it, and saves wait.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// An item store in a SQLite file.
 pub struct SqliteStore {
@@ -57,6 +64,7 @@ enum Command {
     Save(SaveBatch, Answer<SaveAnswer>),
     PutSchema(Vec<TypeSchema>, Answer<()>),
     Probe(Answer<()>),
+    CatchUp(Answer<()>),
 }
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -168,6 +176,14 @@ impl Store for SqliteStore {
         self.read(move |reader| reader::items(reader, &filter, after.as_ref())).await
     }
 
+    async fn search(&self, search: &Search) -> Result<Found, StoreError> {
+        if matches!(&*lock(&self.queue), Queue::Open(_)) {
+            self.ask(Command::CatchUp).await?;
+        }
+        let search = search.clone();
+        self.read(move |reader| search::search(reader, &search)).await
+    }
+
     async fn close(&self) {
         let queue = std::mem::replace(&mut *lock(&self.queue), Queue::Closed);
         // The writer closes last, once its queue is dropped: the last connection moves the log into the database file, and a reader
@@ -202,7 +218,7 @@ impl Desk {
     /// Works until the queue is closed and empty.
     fn work(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut next = None;
-        while let Some(command) = next.take().or_else(|| commands.blocking_recv()) {
+        while let Some(command) = next.take().or_else(|| self.next(&mut commands)) {
             // A caller that no longer waits for its answer needs none.
             match command {
                 Command::Save(batch, answer) => {
@@ -226,6 +242,38 @@ impl Desk {
                 }
                 Command::PutSchema(types, answer) => drop(answer.send(self.attempt(|writer| writer.put_schema(&types)))),
                 Command::Probe(answer) => drop(answer.send(self.attempt(Writer::probe))),
+                Command::CatchUp(answer) => {
+                    let until = Instant::now() + CATCH_UP;
+                    while Instant::now() < until && self.index_some() {}
+                    drop(answer.send(Ok(())));
+                }
+            }
+        }
+    }
+
+    /// The next command; while there is none, the index is brought up to date.
+    fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        loop {
+            match commands.try_recv() {
+                Ok(command) => return Some(command),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) if self.index_some() => {}
+                Err(TryRecvError::Empty) => return commands.blocking_recv(),
+            }
+        }
+    }
+
+    /// Indexes some of what has changed; whether there may be more. What fails is left for later: nobody has been promised it.
+    fn index_some(&mut self) -> bool {
+        let Some(mut writer) = self.writer.take() else { return false };
+        match writer.index_some() {
+            Ok(more) => {
+                self.writer = Some(writer);
+                more
+            }
+            Err(failure) => {
+                tracing::warn!(error = %failure.told(&self.name), "cannot index for searches; items are stored all the same");
+                false
             }
         }
     }

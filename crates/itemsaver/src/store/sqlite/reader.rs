@@ -95,6 +95,18 @@ fn items_of_type(
     Ok(false)
 }
 
+/// The item of a row; `None` when there is none.
+pub(super) fn item_of_row(connection: &Connection, item: i64) -> Result<Option<StoredItem>, Failure> {
+    let mut select = connection.prepare_cached(
+        "SELECT items.id, coalesce(items.url, pages.url), items.payload, crawls.name, pages.url, pages.fetched_at_ms, pages.version,
+                pages.spider, types.name
+         FROM items JOIN types ON types.id = items.type JOIN pages ON pages.id = items.page JOIN crawls ON crawls.id = pages.crawl
+         WHERE items.item = ?",
+    )?;
+    let mut rows = select.query([item])?;
+    rows.next()?.map(|row| stored_item(row, &row.get::<_, String>(8)?)).transpose()
+}
+
 fn stored_item(row: &Row<'_>, item_type: &str) -> Result<StoredItem, Failure> {
     let text = |column: usize| row.get::<_, String>(column);
     let id = text(0)?;

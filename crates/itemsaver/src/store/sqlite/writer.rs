@@ -80,7 +80,7 @@ impl Writer {
         })
     }
 
-    fn transaction<T>(&mut self, work: impl FnOnce(&mut Writer) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn transaction<T>(&mut self, work: impl FnOnce(&mut Writer) -> Result<T, Failure>) -> Result<T, Failure> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let done = work(self)?;
         self.connection.execute_batch("COMMIT")?;

@@ -1,0 +1,61 @@
+//! The itemsaver as this process sees it: dialled when needed, and again when it was gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::hello::{Hello, Role};
+use model::search::{SearchAnswer, SearchRequest};
+use rpcsupport::dial::{deadline, within};
+use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+/// Limit on dialling: a person waits for it.
+const DIAL: Duration = Duration::from_secs(3);
+
+/// Limit on an answer: longer than a store that is away is asked again.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Where items are searched. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    address: PeerAddress,
+    link: Arc<Mutex<Option<Link<ItemSaverServiceClient>>>>,
+}
+
+/// Why there is no answer; one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub(crate) struct Away(String);
+
+impl Source {
+    pub(crate) fn new(address: PeerAddress) -> Source {
+        Source { address, link: Arc::default() }
+    }
+
+    /// Asks. A connection that turns out to be gone is made anew once.
+    pub(crate) async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, Away> {
+        let mut problem = String::new();
+        for _ in 0..2 {
+            let client = self.client().await?;
+            match within(ANSWER, client.search(deadline(ANSWER), request.clone())).await {
+                Some(Ok(Ok(answer))) => return Ok(answer),
+                Some(Ok(Err(error))) => return Err(Away(error.to_string())),
+                Some(Err(error)) => problem = error.to_string(),
+                None => problem = format!("no answer within {} s", ANSWER.as_secs()),
+            }
+            *self.link.lock().await = None;
+        }
+        Err(Away(format!("the itemsaver at {}: {problem}", self.address)))
+    }
+
+    async fn client(&self) -> Result<ItemSaverServiceClient, Away> {
+        let mut link = self.link.lock().await;
+        if let Some(link) = &*link {
+            return Ok(link.client.clone());
+        }
+        let dialled = dial_itemsaver(&self.address, Hello::new(Role::Frontend, None), DIAL).await;
+        let dialled = dialled.map_err(|error| Away(format!("error connecting to {}: {error}", self.address)))?;
+        Ok(link.insert(dialled).client.clone())
+    }
+}

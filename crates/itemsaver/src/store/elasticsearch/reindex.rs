@@ -1,0 +1,124 @@
+//! Moving on to an index with the mapping that the schemas ask for now.
+
+use elasticsearch::http::Method;
+use serde_json::json;
+
+use super::bulk::{self, Write, Written};
+use super::client::{Client, LIMITS};
+use super::documents::ItemDocument;
+use super::index::Index;
+use super::mapping;
+use super::place::ServerSpec;
+use super::reader::{self, Hits};
+use crate::store::StoreError;
+
+/// Documents moved at a time.
+const CHUNK: usize = 500;
+
+/// Items that do not fit, of which the reasons are told.
+const TOLD: usize = 10;
+
+/// What became of a reindexing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reindexed {
+    /// The alias leads to the new index.
+    Moved {
+        /// The index that was left; it is still there.
+        from: String,
+        /// The index that is used now.
+        to: String,
+        /// How many items it has.
+        items: u64,
+    },
+    /// Some items do not fit the mapping: the alias leads where it led, and the new index is gone again.
+    DoNotFit {
+        /// How many.
+        items: u64,
+        /// The first of them, with the server's reasons.
+        first: Vec<String>,
+    },
+}
+
+/// Copies all items into a new index with the mapping of the present schemas, and has the alias lead there.
+///
+/// The turn to write is taken first: an itemsaver that has the store open saves nothing more until it is started again.
+///
+/// # Errors
+/// [`StoreError`]; the alias leads where it led then.
+pub async fn reindex(spec: &ServerSpec) -> Result<Reindexed, StoreError> {
+    let index = Index::new(Client::new(spec, LIMITS)?, &spec.index);
+    index.check().await?;
+    let told = |trouble| index.told(trouble);
+    index.take_epoch().await?;
+    let from = index.behind(&index.items).await.map_err(told)?.ok_or_else(|| index.unusable("it has no index".to_owned()))?;
+    let to = mapping::next_index_name(&index.items, &from);
+    let schemas = index.schemas().await?;
+    // The alias comes last; until then a bulk needs one to write through.
+    let passage = format!("{}-moving", index.items);
+    index.client.once(Method::Put, &to, &[], &mapping::items(&passage, &schemas)).await.map_err(told)?;
+    match copy(&index, &passage).await {
+        Ok(Copied { items, misfits }) if misfits.is_empty() => {
+            let actions = json!({ "actions": [
+                { "remove": { "index": from, "alias": index.items } },
+                { "remove": { "index": to, "alias": passage } },
+                { "add": { "index": to, "alias": index.items } },
+            ] });
+            index.client.write(Method::Post, "_aliases", &[], &actions.to_string()).await.map_err(told)?;
+            Ok(Reindexed::Moved { from, to, items })
+        }
+        Ok(Copied { mut misfits, .. }) => {
+            index.client.once(Method::Delete, &to, &[], "").await.map_err(told)?;
+            let items = misfits.len() as u64;
+            misfits.truncate(TOLD);
+            Ok(Reindexed::DoNotFit { items, first: misfits })
+        }
+        Err(error) => {
+            // Best effort: the error that matters is the first one.
+            let _ = index.client.once(Method::Delete, &to, &[], "").await;
+            Err(error)
+        }
+    }
+}
+
+struct Copied {
+    items: u64,
+    misfits: Vec<String>,
+}
+
+async fn copy(index: &Index, passage: &str) -> Result<Copied, StoreError> {
+    let told = |trouble| index.told(trouble);
+    let mut copied = Copied { items: 0, misfits: Vec::new() };
+    let mut after: Option<(String, String)> = None;
+    index.refresh().await?;
+    loop {
+        let mut body = json!({ "size": CHUNK, "track_total_hits": false, "version": true, "sort": ["type", "id"] });
+        if let Some((item_type, id)) = &after {
+            body["search_after"] = json!([item_type, id]);
+        }
+        let answer = reader::search(index, &body.to_string()).await?;
+        let hits: Hits<'_> = index.client.read(&answer).map_err(told)?;
+        let hits = hits.into_hits();
+        if hits.is_empty() {
+            return Ok(copied);
+        }
+        let mut writes = Vec::with_capacity(hits.len());
+        let mut names = Vec::with_capacity(hits.len());
+        let mut version = 0;
+        for hit in &hits {
+            let unreadable = |error| index.unusable(format!("a document is none of ours: {error}"));
+            let document = ItemDocument::of_json(hit.source.get()).map_err(unreadable)?;
+            writes.push(Write { id: document.document_id(), source: Some(document.to_json().map_err(unreadable)?) });
+            names.push((document.item_type, document.id.to_string()));
+            // The greatest of the chunk: all are below what the next writer writes, whose epoch is higher.
+            version = hit.version.max(version);
+        }
+        after = names.last().cloned();
+        for ((item_type, id), written) in names.into_iter().zip(bulk::write(&index.client, passage, version, &writes).await.map_err(told)?)
+        {
+            match written {
+                Written::Done | Written::Outdated => copied.items += 1,
+                Written::Refused(reason) => copied.misfits.push(format!("{item_type} {id}: {reason}")),
+            }
+        }
+    }
+}

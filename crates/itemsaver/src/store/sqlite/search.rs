@@ -1,0 +1,249 @@
+//! Searches in SQL over the index that [`super::indexer`] keeps.
+//!
+//! What can be said in words is one expression of the word index, which hands out items newest first and as many as are wanted; what
+//! remains, numbers and some negations, is a condition on each.
+
+use model::search::COUNTED;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::failure::Failure;
+use super::reader::item_of_row;
+use crate::search::entries::exact;
+use crate::search::query::{Bound, Bounds, Field, Query, Text};
+use crate::search::{Found, Position, Search, Sort};
+
+/// Finds items.
+pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, Failure> {
+    let behind = connection.query_row("SELECT count(*) FROM unindexed", [], |row| row.get::<_, i64>(0))?.cast_unsigned();
+    let mut matching = Matching::new(connection, &search.query)?;
+    let sorted = match &search.sort {
+        Sort::Newest => None,
+        Sort::Number { field, descending } => {
+            let field = Field { name: field.clone() };
+            matching.condition(&Query::Number(field.clone(), Bounds { low: Bound::Open, high: Bound::Open }))?;
+            Some((field.key().number(), *descending))
+        }
+    };
+    let types = matching.types(sorted.is_none() && search.query == Query::All)?;
+    let count = types.iter().map(|(_, count)| count).sum();
+    let positions = match sorted {
+        None => matching.newest(search)?,
+        Some((field, descending)) => matching.by_number(search, field, descending, count)?,
+    };
+    let mut items = Vec::with_capacity(positions.len());
+    for (item, position) in positions {
+        // Gone since, and its place in the index not yet.
+        if let Some(stored) = item_of_row(connection, item)? {
+            items.push((stored, position));
+        }
+    }
+    Ok(Found { items, count, types, behind })
+}
+
+/// The items that match a query: where they come from, and what is asked of each.
+struct Matching<'a> {
+    connection: &'a Connection,
+    /// An expression of the word index that they all match.
+    words: Option<String>,
+    conditions: Vec<String>,
+    parameters: Vec<Value>,
+}
+
+impl<'a> Matching<'a> {
+    fn new(connection: &'a Connection, query: &Query) -> Result<Matching<'a>, Failure> {
+        let mut matching = Matching { connection, words: None, conditions: Vec::new(), parameters: Vec::new() };
+        if let Some(words) = expression(query) {
+            matching.words = Some(words);
+            return Ok(matching);
+        }
+        match query {
+            Query::All => {}
+            Query::And(queries) => {
+                let (in_words, rest): (Vec<&Query>, Vec<&Query>) = queries.iter().partition(|query| expression(query).is_some());
+                matching.words = conjunction(&in_words);
+                rest.into_iter().try_for_each(|query| matching.condition(query))?;
+            }
+            Query::Or(_) | Query::Not(_) | Query::Number(..) | Query::Text(_) | Query::Exact(..) => matching.condition(query)?,
+        }
+        Ok(matching)
+    }
+
+    fn condition(&mut self, query: &Query) -> Result<(), Failure> {
+        let condition = self.sql(query)?;
+        self.conditions.push(condition);
+        Ok(())
+    }
+
+    /// A condition on `ITEM`.
+    fn sql(&mut self, query: &Query) -> Result<String, Failure> {
+        if let Some(expression) = expression(query) {
+            let parameter = self.parameter(Value::Text(expression));
+            return Ok(format!("ITEM IN (SELECT rowid FROM search WHERE search MATCH {parameter})"));
+        }
+        Ok(match query {
+            Query::All => "1".to_owned(),
+            Query::And(queries) => self.joined(queries, " AND ")?,
+            Query::Or(queries) => self.joined(queries, " OR ")?,
+            Query::Not(query) => format!("NOT ({})", self.sql(query)?),
+            Query::Number(field, bounds) => self.number(field, *bounds)?,
+            Query::Text(_) | Query::Exact(..) => unreachable!("these are expressions"),
+        })
+    }
+
+    fn joined(&mut self, queries: &[Query], with: &str) -> Result<String, Failure> {
+        let each: Vec<String> = queries.iter().map(|query| self.sql(query)).collect::<Result<_, _>>()?;
+        Ok(format!("({})", each.join(with)))
+    }
+
+    fn number(&mut self, field: &Field, bounds: Bounds) -> Result<String, Failure> {
+        let mut range = format!("field = {}", field.key().number());
+        for (bound, including, excluding) in [(bounds.low, ">=", ">"), (bounds.high, "<=", "<")] {
+            let (sign, number) = match bound {
+                Bound::Open => continue,
+                Bound::Including(number) => (including, number),
+                Bound::Excluding(number) => (excluding, number),
+            };
+            let parameter = self.parameter(Value::Real(number));
+            range.push_str(&format!(" AND value {sign} {parameter}"));
+        }
+        // Few are looked up first; many are looked at as they come.
+        let few = format!("SELECT count(*) FROM (SELECT 1 FROM numbers WHERE {range} LIMIT {})", COUNTED + 1);
+        let numbers = self.count(&few)?;
+        Ok(if numbers > COUNTED {
+            format!("EXISTS (SELECT 1 FROM numbers WHERE item = ITEM AND {range})")
+        } else {
+            format!("ITEM IN (SELECT item FROM numbers WHERE {range})")
+        })
+    }
+
+    /// Every parameter stands in every statement under its number, used there or not.
+    fn parameter(&mut self, value: Value) -> String {
+        self.parameters.push(value);
+        format!("?{}", self.parameters.len())
+    }
+
+    /// `FROM … WHERE …` of the matching items, and what names an item in it.
+    fn source(&self, further: &str) -> (String, &'static str) {
+        let (table, item, first) = match &self.words {
+            // Quotation marks do not occur in words.
+            Some(words) => ("search", "search.rowid", format!("search MATCH '{words}'")),
+            None => ("items", "items.item", "1".to_owned()),
+        };
+        // With the sign SQLite does not try to look items up in the word index, which it does wrongly for alternatives.
+        let asked = if self.words.is_some() { "+search.rowid" } else { item };
+        let conditions: String = self.conditions.iter().map(|condition| format!(" AND {}", condition.replace("ITEM", asked))).collect();
+        (format!("FROM {table} WHERE {first}{conditions}{}", further.replace("ITEM", item)), item)
+    }
+
+    fn count(&self, sql: &str) -> Result<u64, Failure> {
+        let mut select = self.connection.prepare(sql)?;
+        // SQLite takes no more parameters than the greatest number that stands there.
+        let used = select.parameter_count();
+        Ok(select.query_row(params_from_iter(&self.parameters[..used]), |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// How many match of each type; when they are too many, one number for all.
+    fn types(&self, everything: bool) -> Result<Vec<(String, u64)>, Failure> {
+        if everything {
+            let mut select = self.connection.prepare_cached("SELECT name, items FROM types WHERE items > 0 ORDER BY name")?;
+            let types = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+            return Ok(types.collect::<Result<_, _>>()?);
+        }
+        let (source, item) = self.source("");
+        let matching = format!("SELECT {item} AS item {source} LIMIT {}", COUNTED + 1);
+        let count = self.count(&format!("SELECT count(*) FROM ({matching})"))?;
+        if count > COUNTED {
+            return Ok(vec![(String::new(), count)]);
+        }
+        let sql = format!(
+            "SELECT types.name, count(*) FROM ({matching}) AS matching CROSS JOIN items ON items.item = matching.item
+             JOIN types ON types.id = items.type GROUP BY types.name ORDER BY types.name"
+        );
+        let mut select = self.connection.prepare(&sql)?;
+        let used = select.parameter_count();
+        let rows =
+            select.query_map(params_from_iter(&self.parameters[..used]), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn newest(&self, search: &Search) -> Result<Vec<(i64, Position)>, Failure> {
+        let further = search.after.map_or(String::new(), |after| format!(" AND ITEM < {}", after.number.cast_signed()));
+        let (source, item) = self.source(&further);
+        let offset = if search.after.is_some() { 0 } else { search.from };
+        let sql = format!("SELECT {item}, NULL {source} ORDER BY {item} DESC LIMIT {} OFFSET {offset}", search.limit);
+        self.positions(&sql)
+    }
+
+    fn by_number(&self, search: &Search, field: i64, descending: bool, count: u64) -> Result<Vec<(i64, Position)>, Failure> {
+        let (direction, beyond, better) = if descending { ("DESC", "<", ">") } else { ("ASC", ">", "<") };
+        let (source, item) = self.source("");
+        let after = match search.after {
+            Some(Position { number, value: Some(value) }) => {
+                let number = number.cast_signed();
+                format!(" AND (n.value {beyond} {value:?} OR (n.value = {value:?} AND n.item < {number}))")
+            }
+            Some(Position { value: None, .. }) | None => String::new(),
+        };
+        // Of several numbers the first in the order counts.
+        let first =
+            format!("NOT EXISTS (SELECT 1 FROM numbers m WHERE m.item = n.item AND m.field = n.field AND m.value {better} n.value)");
+        let from = if count > COUNTED {
+            let (conditions, _) = self.source("");
+            format!("numbers n WHERE n.item IN (SELECT {item} {conditions})")
+        } else {
+            format!("(SELECT {item} AS item {source}) AS matching CROSS JOIN numbers n WHERE n.item = matching.item")
+        };
+        let offset = if search.after.is_some() { 0 } else { search.from };
+        let sql = format!(
+            "SELECT n.item, n.value FROM {from} AND n.field = {field} AND {first}{after}
+             ORDER BY n.value {direction}, n.item DESC LIMIT {} OFFSET {offset}",
+            search.limit
+        );
+        self.positions(&sql)
+    }
+
+    fn positions(&self, sql: &str) -> Result<Vec<(i64, Position)>, Failure> {
+        let mut select = self.connection.prepare(sql)?;
+        let used = select.parameter_count();
+        let rows = select.query_map(params_from_iter(&self.parameters[..used]), |row| {
+            let item: i64 = row.get(0)?;
+            Ok((item, Position { number: item.cast_unsigned(), value: row.get(1)? }))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// A query as an expression of the word index, if it is one.
+fn expression(query: &Query) -> Option<String> {
+    match query {
+        Query::Text(text) => Some(text_expression(text)),
+        Query::Exact(attribute, value) => Some(format!("fielded : \"{}\"", exact(*attribute, value))),
+        Query::And(queries) => {
+            let (negated, positive): (Vec<&Query>, Vec<&Query>) = queries.iter().partition(|query| matches!(query, Query::Not(_)));
+            let mut whole = positive.iter().map(|query| expression(query)).collect::<Option<Vec<_>>>()?;
+            whole = whole.into_iter().map(|part| format!("({part})")).collect();
+            let mut all = (!whole.is_empty()).then(|| whole.join(" AND "))?;
+            for query in negated {
+                let Query::Not(query) = query else { continue };
+                all = format!("({all}) NOT ({})", expression(query)?);
+            }
+            Some(all)
+        }
+        Query::Or(queries) => {
+            let each = queries.iter().map(|query| expression(query).map(|part| format!("({part})"))).collect::<Option<Vec<_>>>()?;
+            Some(each.join(" OR "))
+        }
+        Query::All | Query::Not(_) | Query::Number(..) => None,
+    }
+}
+
+fn conjunction(queries: &[&Query]) -> Option<String> {
+    let each: Vec<String> = queries.iter().filter_map(|query| expression(query)).map(|part| format!("({part})")).collect();
+    (!each.is_empty()).then(|| each.join(" AND "))
+}
+
+fn text_expression(text: &Text) -> String {
+    let column = if text.field.is_some() { "fielded" } else { "words" };
+    format!("{column} : \"{}\"{}", text.indexed().join(" "), if text.is_prefix { " *" } else { "" })
+}

@@ -1,0 +1,57 @@
+//! Crawls into real search servers: every item is there once, also when the server dies in the middle.
+
+use services::{Node, Server as SearchServer};
+use tests::crawl::Crawl;
+use tests::exact::{assert_complete, assert_fetched, assert_fetched_once, assert_stored};
+use tests::program::Program;
+use tests::server::Server;
+use tests::site::PracticeSite;
+use tests::store::{self, StoredItem};
+
+/// A store in an index that no other test has.
+fn index_on(server: SearchServer, url: &str, name: &str) -> String {
+    format!("{}:{url}/e2e-{name}-{}", server.word(), std::process::id())
+}
+
+fn itemsaver(store: &str) -> Server {
+    Server::of(Program::new("itemsaver").args(["--store", store]))
+}
+
+fn exported(store: &str) -> Vec<StoredItem> {
+    let export = Program::new("itemsaver").args(["export", "--store", store]).run();
+    assert_eq!(export.code, Some(0), "{}", export.stderr);
+    store::of_lines(&export.stdout)
+}
+
+#[test]
+fn a_crawl_over_three_processes_stores_every_item_once_on_each_server() {
+    for server in [SearchServer::Elasticsearch, SearchServer::Opensearch] {
+        let (site, worker) = (PracticeSite::small(), Server::worker());
+        let store = index_on(server, services::shared(server), "crawl");
+        let saver = itemsaver(&store);
+        let finished = Crawl::of_people(&site.people_seed()).workers([&worker]).itemsaver(&saver).run();
+        assert_complete(&finished, &site.people());
+        assert_fetched_once(&site, &site.people());
+        assert_stored(&exported(&store), &site.people());
+    }
+}
+
+#[test]
+fn a_search_server_that_is_killed_and_started_again_costs_no_item_and_doubles_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start(SearchServer::Elasticsearch, folder.path());
+    let site = PracticeSite::serve(mockserver::SiteConfig { cars: 0, ..mockserver::SiteConfig::practice() });
+    let (worker, store) = (Server::worker(), index_on(SearchServer::Elasticsearch, node.url(), "killed"));
+    let saver = itemsaver(&store);
+    site.hold_after(300);
+    let crawl = Crawl::of_people(&site.people_seed()).workers([&worker]).itemsaver(&saver).start();
+    site.await_held(1);
+    node.kill();
+    site.release();
+    crawl.process.line("pages wait for the itemsaver");
+    node.start_again();
+    let finished = crawl.finish();
+    assert_complete(&finished, &site.people());
+    assert_fetched(&site, &site.people());
+    assert_stored(&exported(&store), &site.people());
+}
