@@ -41,6 +41,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// one being stored, these are also the most that one transaction stores.
 const QUEUE: usize = 4;
 
+/// How long no command comes before the index is brought up to date: a crawl at full speed is not slowed down by it.
+const IDLE: Duration = Duration::from_millis(100);
+
 /// How long a search lets the index catch up with what was stored before it, and saves wait.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
@@ -103,9 +106,12 @@ impl SqliteStore {
         let (queue, commands) = mpsc::channel(QUEUE);
         let failing = Arc::<AtomicBool>::default();
         let identity = writer.identity().clone();
-        let desk = Desk { name: name.clone(), file, identity, writer: Some(writer), failing: Arc::clone(&failing) };
+        let unavailable = |error: std::io::Error| StoreError::Unavailable { store: name.clone(), reason: error.to_string() };
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(unavailable)?;
+        let (writer, is_indexed) = (Some(writer), false);
+        let desk = Desk { name: name.clone(), file, identity, writer, is_indexed, clock, failing: Arc::clone(&failing) };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || desk.work(commands));
-        let thread = thread.map_err(|error| StoreError::Unavailable { store: name.clone(), reason: error.to_string() })?;
+        let thread = thread.map_err(unavailable)?;
         Ok(SqliteStore::new(name, Queue::Open(queue), Some(thread), reader, failing))
     }
 
@@ -211,6 +217,10 @@ struct Desk {
     identity: FileIdentity,
     /// `None` after an error.
     writer: Option<Writer>,
+    /// Whether nothing was stored since the index was brought up to date, or could not be.
+    is_indexed: bool,
+    /// Measures pauses; nothing runs on it.
+    clock: tokio::runtime::Runtime,
     failing: Arc<AtomicBool>,
 }
 
@@ -222,6 +232,7 @@ impl Desk {
             // A caller that no longer waits for its answer needs none.
             match command {
                 Command::Save(batch, answer) => {
+                    self.is_indexed = false;
                     let (mut batches, mut answers) = (vec![batch], vec![answer]);
                     while batches.len() <= QUEUE {
                         match commands.try_recv() {
@@ -251,14 +262,24 @@ impl Desk {
         }
     }
 
-    /// The next command; while there is none, the index is brought up to date.
+    /// The next command; when there has been none for a while, the index is brought up to date until there is.
     fn next(&mut self, commands: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        if self.is_indexed {
+            return commands.blocking_recv();
+        }
+        let waited = self.clock.block_on(async { tokio::time::timeout(IDLE, commands.recv()).await });
+        if let Ok(command) = waited {
+            return command;
+        }
         loop {
             match commands.try_recv() {
                 Ok(command) => return Some(command),
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) if self.index_some() => {}
-                Err(TryRecvError::Empty) => return commands.blocking_recv(),
+                Err(TryRecvError::Empty) => {
+                    self.is_indexed = true;
+                    return commands.blocking_recv();
+                }
             }
         }
     }
