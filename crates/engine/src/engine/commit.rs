@@ -62,6 +62,10 @@ impl Engine {
             FrontierEvent::Taken { origin, taken, robots } => {
                 self.takes -= 1;
                 if let Some(known) = robots {
+                    // A crawl that goes on may read sitemaps now that it did not before.
+                    if let Some(known) = known.as_ref().filter(|_| self.config.sitemaps && self.config.resumed) {
+                        self.find_sitemaps(&origin, &known.rules);
+                    }
                     self.scheduler.read_robots(&origin, known, now);
                 }
                 let Taken { mut requests, mut more, mut later } = taken;

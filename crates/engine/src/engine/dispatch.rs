@@ -72,7 +72,7 @@ impl Engine {
 
     /// Whether a request of an earlier start lies outside what the user asks for now. Seeds are what the user named.
     fn is_out_of_scope(&self, request: &Request) -> bool {
-        self.config.resumed && request.referrer.is_some() && self.scope.judge(&request.url, request.depth).is_err()
+        self.config.resumed && request.referrer.is_some() && self.scope.judge_request(request).is_err()
     }
 
     fn has_room(&self) -> bool {

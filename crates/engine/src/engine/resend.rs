@@ -27,8 +27,9 @@ pub(super) struct Resending {
 }
 
 impl Resending {
-    pub(super) fn is_idle(&self) -> bool {
-        self.ended && self.out.is_empty()
+    /// Whether nothing is on its way, and nothing more will come: while the crawl is being stopped nobody asks for more.
+    pub(super) fn is_idle(&self, is_stopping: bool) -> bool {
+        self.out.is_empty() && if is_stopping { !self.asked } else { self.ended }
     }
 }
 

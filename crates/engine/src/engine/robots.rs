@@ -32,7 +32,14 @@ impl Engine {
             }
             // Further away than anybody follows it: there is none.
             RobotsAnswer::Elsewhere(_) => self.obey(&of, RobotsRules::allow_all(), now),
-            RobotsAnswer::Trouble(error) => self.robots_trouble(&of, &error, retry_after, now),
+            RobotsAnswer::Trouble(error) => {
+                let there = url.origin();
+                // Whoever answers so is in trouble, whosever rules were asked for.
+                if there != of && self.trouble(&there, &error, retry_after, now) {
+                    let _ = self.give_up(&there, &error, now);
+                }
+                self.robots_trouble(&of, &error, retry_after, now);
+            }
             RobotsAnswer::Refused(_) => self.scheduler.robots_failed(&of, now),
         }
     }
@@ -60,7 +67,7 @@ impl Engine {
     }
 
     /// Enters the sitemaps that a robots.txt names.
-    fn find_sitemaps(&mut self, of: &Origin, rules: &RobotsRules) {
+    pub(super) fn find_sitemaps(&mut self, of: &Origin, rules: &RobotsRules) {
         let referrer = Arc::new(RobotsErrand::to(of).url);
         for url in rules.sitemaps().iter().filter_map(|text| CrawlUrl::parse(text).ok()) {
             let found = Request::sitemap(url, &self.config.start);

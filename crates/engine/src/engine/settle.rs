@@ -155,12 +155,12 @@ impl Engine {
             Step::Loop => return dead("redirect loop"),
         };
         let is_seed = request.referrer.is_none();
-        let mut judged = self.scope.judge(&target.url, target.depth);
+        let mut judged = self.scope.judge_request(&target);
         if judged == Err(Refusal::OtherSite) && is_seed {
             let site = Site::of(&target.url);
             Arc::make_mut(&mut self.scope).add_site(site.clone());
             // The site joins; the rules on URLs hold for it as for any other.
-            judged = self.scope.judge(&target.url, target.depth);
+            judged = self.scope.judge_request(&target);
             match judged {
                 Ok(()) => {
                     tracing::warn!(seed = %request.url, target = %target.url, "the seed redirects to another site, which joins the scope");

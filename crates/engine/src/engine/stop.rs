@@ -39,7 +39,7 @@ impl Engine {
             && self.uncommitted() == 0
             && self.given_up.is_empty()
             && self.asks == 0
-            && self.resending.is_idle();
+            && self.resending.is_idle(self.stopping.is_some());
         if idle && self.ledger.urls.queued == 0 {
             return true;
         }
@@ -202,6 +202,9 @@ impl Engine {
     fn waiting_for_hosts(&self, now: Instant, hosts: usize) -> String {
         let soonest = self.scheduler.soonest().map_or(Duration::ZERO, |time| time.saturating_duration_since(now));
         let clocks = if hosts == 1 { "the clock of 1 host".to_owned() } else { format!("the clocks of {hosts} hosts, the first") };
-        format!("{clocks} in {:.1} s (see --delay; a site in trouble waits longer)", soonest.as_secs_f32())
+        format!(
+            "{clocks} in {:.1} s (see --delay; a robots.txt may ask for more, and a site in trouble waits longer)",
+            soonest.as_secs_f32()
+        )
     }
 }

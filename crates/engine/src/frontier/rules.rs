@@ -17,7 +17,7 @@ use crate::ledger::{ItemCounts, Ledger, count, uncount};
 use crate::request::{Request, Tries};
 use crate::retry;
 use crate::scheduler::{Health, KnownRobots};
-use crate::scope::{self, Refusal, Scope};
+use crate::scope::{self, Scope};
 
 /// Dead letters that are queued again in one group: so much is in memory at a time.
 const REQUEUE_GROUP: usize = 4096;
@@ -132,11 +132,8 @@ impl<S: Storage> StoredFrontier<S> {
 
     /// Why a link to an unknown URL is not followed.
     fn refusal(&mut self, request: &Request, Admission { scope, is_repeated }: Admission<'_>) -> Option<&'static str> {
-        match scope.judge(&request.url, request.depth) {
-            // A sitemap may be a gzip file; its pages may not.
-            Err(Refusal::FileType) if request.is_sitemap() => {}
-            Err(refusal) => return Some(refusal.code()),
-            Ok(()) => {}
+        if let Err(refusal) = scope.judge_request(request) {
+            return Some(refusal.code());
         }
         if is_repeated {
             return Some(scope::SAME_CONTENT);

@@ -175,6 +175,13 @@ impl Host {
 
     /// The origin's lane; a new one begins with what is known of it.
     pub(super) fn known_lane(&mut self, origin: &Origin, health: &Health, rules: &HostRules, now: Instant) -> &mut Lane {
+        let known = self.lanes.iter().position(|lane| lane.origin() == origin);
+        if let Some(at) = known.filter(|at| self.lanes[*at].is_stranger) {
+            // It was made for a robots.txt, by somebody who knew nothing of it.
+            let errands = self.lanes.remove(at).into_errands();
+            let lane = self.known_lane(origin, health, rules, now);
+            errands.into_iter().for_each(|errand| lane.push_errand(errand));
+        }
         let at = self.lanes.iter().position(|lane| lane.origin() == origin);
         let at = at.unwrap_or_else(|| {
             self.pages_begun += health.pages;
@@ -195,6 +202,15 @@ impl Host {
         &mut self.lanes[at]
     }
 
+    /// The origin's lane for a robots.txt that lies there. What the frontier knows of the origin comes later, if it is woken.
+    pub(super) fn lane_of_errand(&mut self, origin: &Origin, now: Instant) -> &mut Lane {
+        if self.existing_lane(origin).is_none() {
+            let at = self.add_lane(origin, &Health::default(), now);
+            self.lanes[at].is_stranger = true;
+        }
+        self.lane(origin, now)
+    }
+
     fn add_lane(&mut self, origin: &Origin, health: &Health, now: Instant) -> usize {
         // Most hosts have one: room for four would be most of what a host takes.
         self.lanes.reserve_exact(1);
@@ -208,7 +224,7 @@ impl Host {
 
     /// What is known of an origin and outlives the process.
     pub(super) fn health(&self, origin: &Origin, now: Instant) -> Option<Health> {
-        let known = self.existing_lane(origin)?.health(now);
+        let known = self.existing_lane(origin).filter(|lane| !lane.is_stranger)?.health(now);
         let due = self.has_delay().then_some(self.due);
         Some(Health { due, pace: (!self.pace.is_zero()).then_some(self.pace), address: self.address, ..known })
     }
@@ -251,11 +267,18 @@ impl Host {
 
     /// The earliest time at which something may be taken; none while nothing waits or every slot is taken by a worker that answers.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        if !self.has_budget() {
-            return None;
-        }
-        let work = self.lanes.iter().filter_map(|lane| lane.due(now)).min()?;
+        let work = self.open_lanes().filter_map(|(_, lane)| lane.due(now)).min()?;
         Some(work.max(self.due).max(self.slots.free_at(now)?))
+    }
+
+    /// The lanes that may give something: without a budget for pages only those with a robots.txt to fetch, which is none.
+    fn open_lanes(&self) -> impl Iterator<Item = (usize, &Lane)> {
+        let has_budget = self.has_budget();
+        self.lanes.iter().enumerate().filter(move |(_, lane)| has_budget || lane.has_errand())
+    }
+
+    fn first_due(&self, now: Instant) -> Option<usize> {
+        self.open_lanes().find(|(_, lane)| lane.due(now).is_some_and(|due| due <= now)).map(|(at, _)| at)
     }
 
     /// When nothing about this host matters any more; none while it has work, or something of it is in flight. One with a page budget is
@@ -270,7 +293,7 @@ impl Host {
 
     /// Looks at what it has to give. The lane whose turn it is goes last, so that origins of one host take turns.
     pub(super) fn turn(&mut self, now: Instant) -> Turn {
-        let Some(at) = self.lanes.iter().position(|lane| lane.due(now).is_some_and(|due| due <= now)) else { return Turn::Nothing };
+        let Some(at) = self.first_due(now) else { return Turn::Nothing };
         match self.lanes[at].turn(now) {
             LaneTurn::Errand | LaneTurn::Request => return Turn::Something,
             LaneTurn::Forbidden => return self.lanes[at].pop().map_or(Turn::Nothing, |request| Turn::Forbidden(Box::new(request))),
@@ -284,7 +307,7 @@ impl Host {
 
     /// Takes what a turn has to give, with its host's slot.
     pub(super) fn take(&mut self, now: Instant) -> Option<Given> {
-        let at = self.lanes.iter().position(|lane| lane.due(now).is_some_and(|due| due <= now))?;
+        let at = self.first_due(now)?;
         let mut lane = self.lanes.remove(at);
         let given = match lane.pop_errand() {
             Some(errand) => Some(Given::Errand(errand)),

@@ -32,6 +32,8 @@ pub(super) struct Lane {
     ill: Option<Illness>,
     /// The pause that its robots.txt asks for.
     pub(super) crawl_delay: Option<Duration>,
+    /// Whether it was made without anybody asking the frontier what is known of its origin.
+    pub(super) is_stranger: bool,
     robots: Robots,
     /// Workers that were lost with its robots.txt.
     robots_losses: u32,
@@ -90,6 +92,7 @@ impl Lane {
             last_answer: None,
             ill: health.ill.as_ref().map(illness),
             crawl_delay: None,
+            is_stranger: false,
             robots: if reads_robots { Robots::NotRead } else { Robots::Ignored },
             robots_losses: 0,
             errands: VecDeque::new(),
@@ -165,6 +168,14 @@ impl Lane {
         if self.robots.forbid(next.url.path_and_query()).is_some() { LaneTurn::Forbidden } else { LaneTurn::Request }
     }
 
+    pub(super) fn has_errand(&self) -> bool {
+        !self.errands.is_empty()
+    }
+
+    pub(super) fn into_errands(self) -> VecDeque<RobotsErrand> {
+        self.errands
+    }
+
     pub(super) fn pop_errand(&mut self) -> Option<RobotsErrand> {
         self.errands.pop_front()
     }
@@ -204,7 +215,16 @@ impl Lane {
     }
 
     pub(super) fn pop(&mut self) -> Option<Request> {
-        self.window.pop_front()
+        let next = self.window.pop_front();
+        // Rules can be large, and a host may be remembered for long: they come again with what its queue gets.
+        if self.window.is_empty()
+            && self.asked.is_none()
+            && !self.more
+            && let Robots::Known(_) = self.robots
+        {
+            self.robots = Robots::NotRead;
+        }
+        next
     }
 
     /// Whether the window should be filled now: ahead of the time it is empty.
@@ -218,7 +238,11 @@ impl Lane {
 
     pub(super) fn clear(&mut self) -> Vec<Request> {
         (self.more, self.woken, self.later, self.ill) = (false, false, None, None);
+        let all = self.errands.len();
         self.errands.retain(|errand| errand.of != self.origin);
+        if self.errands.len() < all {
+            self.robots = Robots::Wanted;
+        }
         self.window.drain(..).collect()
     }
 

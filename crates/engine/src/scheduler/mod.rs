@@ -144,7 +144,21 @@ impl Scheduler {
         if self.rules.ignore_robots {
             return;
         }
-        if self.change(&origin.host(), now, |host, _| host.set_crawl_delay(origin, delay, now)) {
+        let name = origin.host();
+        let (mut due, mut pause) = (now, Duration::ZERO);
+        let is_news = self.change(&name, now, |host, _| {
+            let is_news = host.set_crawl_delay(origin, delay, now);
+            (due, pause) = (host.due_time(), host.delay());
+            is_news
+        });
+        // The pause that has begun has the new length for those, too, who share the clock.
+        self.pass(&name, now, |gate| {
+            if gate.is_clock {
+                gate.due = gate.due.max(due);
+                gate.pause = gate.pause.max(pause);
+            }
+        });
+        if is_news {
             self.changed(origin, now);
         }
     }
@@ -176,7 +190,7 @@ impl Scheduler {
     /// A robots.txt lies elsewhere: it is fetched from there, under the clock of that host.
     pub fn send_for_robots(&mut self, errand: RobotsErrand, now: Instant) {
         let origin = errand.url.origin();
-        self.change(&origin.host(), now, |host, _| host.lane(&origin, now).push_errand(errand));
+        self.change(&origin.host(), now, |host, _| host.lane_of_errand(&origin, now).push_errand(errand));
     }
 
     /// The next window to fill. It is filled by [`refill`](Scheduler::refill), which must come.

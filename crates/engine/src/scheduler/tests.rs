@@ -835,3 +835,130 @@ fn a_robots_txt_that_takes_its_worker_along_is_fetched_again_and_the_third_time_
         .collect();
     assert_eq!(lost, [false, false, true]);
 }
+
+#[test]
+fn a_robots_txt_on_a_host_whose_page_budget_is_used_up_is_fetched_all_the_same() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(HostRules { max_pages: NonZeroU64::new(1), ..rules(Some(0), None) });
+    let (of, there) = (origin("http://a/"), origin("http://b/"));
+    fill(&mut scheduler, "http://b/", 2, now);
+    pop(&mut scheduler, now);
+    scheduler.ended(&there, Slot::Free, None, now, 0.0);
+    scheduler.read_robots(&of, None, now);
+    scheduler.refill(&of, vec![request("http://a/x")], false, None, now);
+    errand(&mut scheduler, now);
+    scheduler.ended(&of, Slot::Free, None, now, 0.0);
+    let elsewhere = RobotsErrand { of: of.clone(), url: CrawlUrl::parse("http://b/robots.txt").unwrap(), hops: 1 };
+    scheduler.send_for_robots(elsewhere.clone(), now);
+    assert_eq!(errand(&mut scheduler, now), elsewhere);
+    scheduler.ended(&there, Slot::Free, None, now, 0.0);
+    scheduler.set_robots(&of, robots("", now), now);
+    assert_eq!(pop(&mut scheduler, now), "http://a/x");
+    scheduler.ended(&of, Slot::Free, None, now, 0.0);
+    assert!(scheduler.is_held_by_budget());
+}
+
+#[test]
+fn a_robots_txt_elsewhere_neither_hides_nor_overwrites_what_is_known_of_that_origin() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(HostRules { max_pages: NonZeroU64::new(5), ..rules(Some(1), None) });
+    let there = origin("http://b/");
+    let elsewhere = RobotsErrand { of: origin("http://a/"), url: CrawlUrl::parse("http://b/robots.txt").unwrap(), hops: 1 };
+    scheduler.send_for_robots(elsewhere, now);
+    errand(&mut scheduler, now);
+    scheduler.ended(&there, Slot::Free, None, now, 0.0);
+    assert_eq!(scheduler.changes().count(), 0);
+    let ill = Some(Ill { lasted: secs(9), failures: 2, until: now + secs(60) });
+    scheduler.wake(&there, &Health { answered: true, crawl_delay: Some(secs(3)), ill, pages: 5, ..Health::default() }, now);
+    assert_eq!(scheduler.next(now + secs(99)), Next::Wait(None), "its five pages are known");
+    scheduler.answered(&there, now);
+    let [(_, health)] = &scheduler.changes().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((health.answered, health.crawl_delay), (true, Some(secs(3))));
+}
+
+#[test]
+fn a_crawl_delay_holds_for_all_who_share_the_clock_also_for_the_pause_that_has_begun() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(HostRules { by: PolitenessBy::Domain, ..rules(Some(1), None) });
+    let (one, other) = (origin("http://a.example.org/"), origin("http://b.example.org/"));
+    scheduler.read_robots(&one, None, now);
+    scheduler.refill(&one, vec![request("http://a.example.org/x")], false, None, now);
+    errand(&mut scheduler, now);
+    refill(&mut scheduler, &other, vec![request("http://b.example.org/x")], false, None, now);
+    // In the order of the engine: the answer ends the request, then its rules are read.
+    scheduler.ended(&one, Slot::Free, None, now, 0.0);
+    scheduler.set_robots(&one, robots("User-agent: *\nCrawl-delay: 10", now), now);
+    assert_eq!(scheduler.next(now + secs(1)), Next::Wait(Some(now + secs(10))));
+}
+
+proptest! {
+    /// Whatever becomes of robots.txt files, wherever they lead, and whoever is given up: no page waits for ever.
+    #[test]
+    fn no_page_waits_for_ever_for_a_robots_txt(
+        ends in proptest::collection::vec((0u8..6, 0usize..3), 1..40),
+        delay in 0u64..2,
+        budget in proptest::option::of(1u64..4),
+    ) {
+        let urls = ["http://a.example/", "http://b.example/", "https://a.example/"];
+        let mut scheduler = Scheduler::new(HostRules { max_pages: budget.and_then(NonZeroU64::new), ..rules(Some(delay), None) });
+        let mut now = Instant::now();
+        let mut left: HashMap<Origin, Vec<Request>> = HashMap::new();
+        for url in urls {
+            left.insert(origin(url), (0..3).map(|n| request(&format!("{url}{n}"))).collect());
+            scheduler.wake(&origin(url), &Health::default(), now);
+        }
+        let mut ends = ends.into_iter();
+        let mut waiting = 9;
+        for _ in 0..500 {
+            match scheduler.next(now) {
+                Next::Request(request, _) => {
+                    waiting -= 1;
+                    scheduler.ended(&request.url.origin(), Slot::Free, None, now, 0.0);
+                }
+                Next::Forbidden(_) => waiting -= 1,
+                Next::Robots(RobotsErrand { of, url, hops }, _) => {
+                    scheduler.ended(&url.origin(), Slot::Free, None, now, 0.0);
+                    match ends.next().unwrap_or((0, 0)) {
+                        (0 | 1, _) => scheduler.set_robots(&of, robots("User-agent: *\nDisallow: /1", now), now),
+                        (2, to) if hops < ROBOTS_HOPS => {
+                            let url = CrawlUrl::parse(&format!("{}r", urls[to])).unwrap();
+                            scheduler.send_for_robots(RobotsErrand { of, url, hops: hops + 1 }, now);
+                        }
+                        (3, _) => _ = scheduler.robots_lost(&of, now),
+                        (4, _) => {
+                            scheduler.robots_failed(&of, now);
+                            if scheduler.trouble(&of, None, now, 0.5) == Trouble::GiveUp {
+                                waiting -= scheduler.clear(&of, now).len();
+                            }
+                        }
+                        // Given up by a page of it, and queued again at once.
+                        (5, _) => {
+                            scheduler.robots_failed(&of, now);
+                            let cleared = scheduler.clear(&of, now);
+                            left.entry(of.clone()).or_default().extend(cleared);
+                            scheduler.wake(&of, &Health::default(), now);
+                        }
+                        _ => scheduler.set_robots(&of, robots("", now), now),
+                    }
+                }
+                Next::Wait(until) => match scheduler.wants() {
+                    Some(Want { origin, most, robots }) => {
+                        if robots {
+                            scheduler.read_robots(&origin, None, now);
+                        }
+                        let queue = left.entry(origin.clone()).or_default();
+                        let taken: Vec<Request> = queue.drain(..most.min(queue.len())).collect();
+                        let more = !queue.is_empty();
+                        scheduler.refill(&origin, taken, more, None, now);
+                    }
+                    None => match until {
+                        Some(until) => now = until.max(now),
+                        None => break,
+                    },
+                },
+            }
+        }
+        let unserved: usize = left.values().map(Vec::len).sum();
+        prop_assert!(waiting == 0 || scheduler.is_held_by_budget(), "{waiting} wait, {unserved} of them in the frontier");
+    }
+}

@@ -14,6 +14,8 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use spider::HostPattern;
 
+use crate::request::Request;
+
 pub use breadth::Breadth;
 use breadth::Sites;
 pub use file_type::{BINARY, Extensions};
@@ -236,11 +238,23 @@ impl Scope {
         })
     }
 
-    /// Whether a URL found `depth` links from a seed belongs.
+    /// Whether a request belongs. A sitemap may be a gzip file, which no page is.
+    ///
+    /// # Errors
+    /// As [`judge`](Scope::judge).
+    pub fn judge_request(&self, request: &Request) -> Result<(), Refusal> {
+        self.judge_kind(&request.url, request.depth, request.is_sitemap())
+    }
+
+    /// Whether the URL of a page found `depth` links from a seed belongs.
     ///
     /// # Errors
     /// The first rule it breaks, cheapest first.
     pub fn judge(&self, url: &CrawlUrl, depth: u32) -> Result<(), Refusal> {
+        self.judge_kind(url, depth, false)
+    }
+
+    fn judge_kind(&self, url: &CrawlUrl, depth: u32, is_sitemap: bool) -> Result<(), Refusal> {
         if self.max_depth.is_some_and(|max| depth > max) {
             return Err(Refusal::TooDeep);
         }
@@ -250,7 +264,7 @@ impl Scope {
         if !self.sites.has(url) && !self.hosts.iter().any(|host| host.matches(url)) {
             return Err(Refusal::OtherSite);
         }
-        if self.links.skip.has(url) {
+        if !is_sitemap && self.links.skip.has(url) {
             return Err(Refusal::FileType);
         }
         if self.links.refuse_repeats && repeats::repeats(path(url)) {

@@ -14,8 +14,8 @@ use model::{DedupKey, Origin};
 
 use super::known;
 use super::queue_key::QueueKey;
-use super::record::{self, KnownUrl, OriginRecord};
-use super::{CrawlRecord, DiskFrontier, DiskStorage, Inspected, failed};
+use super::record::{self, KnownUrl, OriginRecord, RobotsRecord};
+use super::{CrawlRecord, DiskFrontier, DiskStorage, Inspected, RECORD, failed};
 use crate::frontier::rules;
 use crate::frontier::{FrontierError, RejectedItem, Story, StoryEnd};
 use crate::ledger::{self, Ledger, UrlCounts};
@@ -69,13 +69,13 @@ impl Fault {
     /// What a repair does about it.
     pub fn remedy(self) -> &'static str {
         match self {
-            Fault::Damaged => "removed; where a URL is lost with it, it can be found again",
-            Fault::Lost => "forgotten: it can be found again",
+            Fault::Damaged => "removed; where a URL is lost with it, a crawl with --rescan finds it again",
+            Fault::Lost => "forgotten: a crawl with --rescan finds it again",
             Fault::Unknown => "entered among the known",
             Fault::EndedTwice => "counts as done",
             Fault::QueuedTwice => "taken out of the queue",
             Fault::WrongQueue => "moved to its own",
-            Fault::RejectedItems => "the page is queued again",
+            Fault::RejectedItems => "the page is queued again; items whose page has no story are removed",
             Fault::OriginCounters | Fault::Ledger => "set to the recount",
         }
     }
@@ -119,6 +119,7 @@ pub fn check(path: &Path, repair: bool) -> Result<Checked, FrontierError> {
     let storage = frontier.storage_mut();
     check.ends(storage)?;
     check.queues(storage)?;
+    check.robots(storage)?;
     check.origins(storage)?;
     check.ledger(storage);
     if repair && !check.faults.is_empty() {
@@ -222,6 +223,9 @@ impl Check {
                 Change::Remove(keyspace, key) => batch.remove(&keyspace, key),
             }
         }
+        // Places and numbers that were given out are never given out again, wherever a repair is cut short.
+        storage.origins.write(&mut batch, &storage.spaces.origins);
+        batch.insert(&storage.spaces.crawl, RECORD, storage.record.encode());
         batch.commit().map_err(failed)
     }
 
@@ -415,6 +419,19 @@ impl Check {
         Ok(())
     }
 
+    /// Rules that cannot be read are fetched anew.
+    fn robots(&mut self, storage: &mut DiskStorage) -> Result<(), FrontierError> {
+        let keyspace = storage.spaces.robots.clone();
+        for entry in entries(&keyspace) {
+            let (origin, value) = entry?;
+            if record::decode::<RobotsRecord<'_>>(&value).is_err() {
+                self.fault(Fault::Damaged, format_args!("the robots rules of {}", String::from_utf8_lossy(&origin)));
+                self.remove(storage, &keyspace, origin)?;
+            }
+        }
+        Ok(())
+    }
+
     fn origins(&mut self, storage: &mut DiskStorage) -> Result<(), FrontierError> {
         let mut wrong = Vec::new();
         for (origin, OriginRecord { number, queued, pages, .. }) in storage.origins.iter() {
@@ -450,6 +467,8 @@ impl Check {
         if self.repair && self.faults.contains_key(&Fault::Ledger) {
             record.ledger = recount;
         }
+        // A repair may have found something to do.
+        record.complete &= !self.repair || record.ledger.urls.queued == 0;
     }
 }
 

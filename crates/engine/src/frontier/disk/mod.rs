@@ -58,7 +58,7 @@ pub type DiskFrontier = StoredFrontier<DiskStorage>;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Bytes of one keyspace that are written and not yet in a file of their own.
-const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The key of the one record in `crawl`.
 const RECORD: &str = "record";
@@ -467,7 +467,8 @@ impl Storage for DiskStorage {
 
     fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError> {
         let Some(bytes) = self.spaces.robots.get(origin.as_str()).map_err(failed)? else { return Ok(None) };
-        let RobotsRecord { rules, until_ms } = record::decode(&bytes)?;
+        // What cannot be read is fetched anew.
+        let Ok(RobotsRecord { rules, until_ms }) = record::decode(&bytes) else { return Ok(None) };
         Ok(Some(KnownRobots { rules: Arc::new(rules.into_owned()), until: self.clock.to_instant(until_ms) }))
     }
 
