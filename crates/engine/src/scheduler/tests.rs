@@ -685,15 +685,17 @@ proptest! {
             now += Duration::from_millis(millis);
             if (ends || rounds % 7 == 0) && !in_flight.is_empty() {
                 let n = in_flight.remove(usize::from(address) % in_flight.len());
-                if crawl_delay > 3 {
-                    scheduler.set_crawl_delay(&origin(&url(n)), Some(secs(crawl_delay)), now);
-                    known[n].delay = secs(crawl_delay.max(hosts[n].1));
-                }
                 // Most hosts stay where they are; some move.
                 let address = if address > 9 { Some(address) } else { Some(n as u8 / 3) };
                 end(&mut scheduler, &url(n), page(secs(0), address.map(|last| [192, 0, 2, last]), 0), now);
                 let Known { delay, .. } = known[n];
                 known[n] = Known { in_flight: false, ended: Some((now, delay)), address, ..std::mem::take(&mut known[n]) };
+                // As in the engine: the answer ends the request, then it is read. The pause that has begun has the new length.
+                if crawl_delay > 3 {
+                    scheduler.set_crawl_delay(&origin(&url(n)), Some(secs(crawl_delay)), now);
+                    known[n].delay = secs(crawl_delay.max(hosts[n].1));
+                    known[n].ended = Some((now, delay.max(known[n].delay)));
+                }
             }
             match scheduler.next(now) {
                 other @ (Next::Robots(..) | Next::Forbidden(_)) => panic!("{other:?}"),
