@@ -107,6 +107,15 @@ pub struct Args {
     /// Fetch what robots.txt disallows, and do not wait as long as it asks for. Only for sites that are yours
     #[arg(long, env = "GOSSAMER_IGNORE_ROBOTS", help_heading = "Politeness")]
     pub ignore_robots: bool,
+    /// Follow the links of pages that say nofollow, too
+    #[arg(long, env = "GOSSAMER_IGNORE_NOFOLLOW", help_heading = "Politeness")]
+    pub ignore_nofollow: bool,
+    /// Do not follow links that say rel=nofollow themselves
+    #[arg(long, env = "GOSSAMER_OBEY_REL_NOFOLLOW", help_heading = "Politeness")]
+    pub obey_rel_nofollow: bool,
+    /// Do not keep the items of pages that say noindex
+    #[arg(long, env = "GOSSAMER_OBEY_NOINDEX", help_heading = "Politeness")]
+    pub obey_noindex: bool,
     /// The User-Agent header [default: gossamer/VERSION and a contact URL]
     #[arg(long, value_name = "TEXT", env = "GOSSAMER_USER_AGENT", help_heading = "Politeness")]
     pub user_agent: Option<String>,
@@ -129,6 +138,9 @@ pub struct Args {
     /// Largest body, after decompression; a larger one is skipped [default: 10MB]
     #[arg(long, value_name = "SIZE", env = "GOSSAMER_MAX_BODY", help_heading = "Fetching")]
     pub max_body: Option<String>,
+    /// Media types that are skipped before their body comes, comma-separated: image/*, application/pdf; beside those that no parser reads [default: none]
+    #[arg(long, value_name = "TYPES", env = "GOSSAMER_SKIP_TYPES", help_heading = "Fetching")]
+    pub skip_types: Option<String>,
     /// A further request header, as `Name: value` (repeatable)
     #[arg(long, value_name = "HEADER", help_heading = "Fetching")]
     pub header: Vec<String>,

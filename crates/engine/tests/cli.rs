@@ -171,6 +171,7 @@ fn every_mistake_exits_2_with_what_would_be_right_and_starts_nothing() {
         (&["--jitter", "2", SEED], "expected a number from 0 to 1"),
         (&["--throttle", "0", SEED], "expected a number from 0.01 to 100"),
         (&["--politeness-by", "site", SEED], "expected host, domain or ip"),
+        (&["--skip-types", "pdf", SEED], "\"pdf\" is no media type: expected some, comma-separated, such as application/pdf,image/*"),
         (&["--config", "missing.toml"], "cannot read the config file missing.toml"),
         (&[SEED, "-o", "no/such/folder.jsonl"], "there is no folder no/such"),
         (&[SEED, "-o", "."], "--output . is a folder"),

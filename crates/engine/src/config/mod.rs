@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::job::FetchRules;
+use model::job::{FetchRules, Honour};
 use model::parser::{PAGE_PARSER, SpiderFile};
 use model::schema::TypeSchema;
 use model::{CrawlName, ParserRef, SpiderHash};
@@ -175,6 +175,8 @@ impl Config {
         let fetch_log = file("--fetch-log", args.fetch_log.as_deref(), &mut values);
         let sync = values.duration("--sync", args.sync.as_deref());
         let headers = values.all("--header", &args.header, values::header);
+        let skip_types = values.parse("--skip-types", args.skip_types.as_deref(), values::media_types).unwrap_or_default();
+        let honour = Honour { nofollow: !args.ignore_nofollow, rel_nofollow: args.obey_rel_nofollow, noindex: args.obey_noindex };
         let max_body = values.parse("--max-body", args.max_body.as_deref(), values::size).unwrap_or(10_000_000);
         let user_agent = values.parse("--user-agent", args.user_agent.as_deref(), values::header_value);
         let throwaway = args.state.is_none() && output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
@@ -204,6 +206,8 @@ impl Config {
             connect_timeout_ms: limits.connect.as_millis() as u64,
             fetch_timeout_ms: limits.fetch.as_millis() as u64,
             max_body_bytes: max_body,
+            skip_types,
+            honour,
             ..FetchRules::plain(user_agent.unwrap_or_else(default_user_agent))
         };
         let permits = NetPermits::new(target.seeds.iter().map(|seed| &seed.url), allow_net);

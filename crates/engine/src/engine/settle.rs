@@ -117,7 +117,7 @@ impl Engine {
             fetched_at_ms: fetch.fetched_at_ms,
             version,
             links: links.len() as u64,
-            items: ItemCounts::default(),
+            items: ItemCounts { noindex: cut.noindex, ..ItemCounts::default() },
             worker: self.pool.members()[worker].name.clone(),
         };
         let args = |parser: &ParserRef| parser.args.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();

@@ -225,7 +225,7 @@ fn rejected(page: &str, ordinal: u32, reason: &str) -> RejectedItem {
 fn a_refused_item_is_kept_whole_and_sent_again_without_a_fetch(frontier: &mut dyn Frontier) {
     frontier.seed(vec![request("a")]).unwrap();
     take(frontier, 1, Instant::now());
-    let items = ItemCounts { parsed: 3, saved: 1, rejected: 2, collided: 0 };
+    let items = ItemCounts { parsed: 3, saved: 1, rejected: 2, ..ItemCounts::default() };
     let refused = vec![rejected("a", 0, "one"), rejected("a", 2, "two")];
     let end = PageEnd { facts: PageFacts { items, ..PageFacts::default() }, rejected: refused.clone(), ..PageEnd::default() };
     frontier.commit(vec![ending("a", Fate::Page(end))], &Notes::default(), &scope()).unwrap();
@@ -240,7 +240,7 @@ fn a_refused_item_is_kept_whole_and_sent_again_without_a_fetch(frontier: &mut dy
         Resent { item: refused[1].clone(), answer: Err("three".to_owned()) },
     ];
     frontier.commit(vec![], &Notes { resent, ..Notes::default() }, &scope()).unwrap();
-    let expected = ItemCounts { parsed: 3, saved: 2, rejected: 1, collided: 0 };
+    let expected = ItemCounts { parsed: 3, saved: 2, rejected: 1, ..ItemCounts::default() };
     assert_eq!((frontier.ledger().items, frontier.to_send(None, 9).unwrap()), (expected, vec![]));
     assert_eq!(frontier.rejected(None, 9).unwrap(), [rejected("a", 2, "three")]);
     assert_eq!(frontier.ledger().rejected_by_reason, [("three".to_owned(), 1)].into());
@@ -462,7 +462,7 @@ fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back() {
     let mut frontier = open(folder.path());
     frontier.seed(vec![request("a"), request("b"), request("c"), request("d")]).unwrap();
     take(&mut *frontier, 3, Instant::now());
-    let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, collided: 0 };
+    let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, ..ItemCounts::default() };
     let end = PageEnd { facts: PageFacts { items, ..PageFacts::default() }, rejected: vec![rejected("a", 0, "one")], ..PageEnd::default() };
     let group = vec![
         ending("a", Fate::Page(end)),

@@ -200,7 +200,8 @@ impl fmt::Display for Explanation {
             line("fetched", format!("{} by worker {worker}: status {status}, {bytes} bytes, {links} links", instant(*fetched_at_ms)))?;
             let collided =
                 if *collided > 0 { format!("; {collided} under an identity that another page wrote first") } else { String::new() };
-            line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected, as version {version}{collided}"))?;
+            let noindex = if *noindex > 0 { format!("; {noindex} not kept, as it says noindex") } else { String::new() };
+            line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected, as version {version}{collided}{noindex}"))?;
         }
         for Rejection { item_type, id, reason } in rejected {
             line("rejected", format!("{item_type} {id}: {reason}"))?;
