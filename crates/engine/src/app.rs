@@ -162,7 +162,14 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
         }
     };
     let permits = Arc::new(RwLock::new(config.permits.clone()));
-    let template = Arc::new(JobTemplate { fetch, permits: Arc::clone(&permits), spider: spider.clone(), deadline, log });
+    let template = Arc::new(JobTemplate {
+        fetch,
+        logins: config.logins.clone(),
+        permits: Arc::clone(&permits),
+        spider: spider.clone(),
+        deadline,
+        log,
+    });
     for _ in 0..config.engine.worker_count {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
     }

@@ -189,7 +189,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", env = "GOSSAMER_SYNC", help_heading = "Results")]
     pub sync: Option<String>,
 
-    /// A TOML file with flags as keys (worker-count = 50) and sections for hosts: `[[host]]` with pattern and delay, jitter, throttle, per-host, max-pages, of which the first that matches a host counts; flags and environment win over its keys, sections over all
+    /// A TOML file with flags as keys (worker-count = 50) and sections for hosts: `[[host]]` with pattern and delay, jitter, throttle, per-host, max-pages, of which the first that matches a host counts, and for a login user with password-env or password-file; flags and environment win over its keys, sections over all
     #[arg(long, value_name = "FILE", env = "GOSSAMER_CONFIG", help_heading = "This program")]
     pub config: Option<String>,
     /// Log every page (twice: everything)

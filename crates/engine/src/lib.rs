@@ -25,6 +25,7 @@ pub mod scheduler;
 pub mod backoff;
 pub mod budget;
 pub mod limits;
+pub mod logins;
 pub mod permits;
 pub mod redirect;
 pub mod retry;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::event::Event;
 use crate::fetch_log::FetchLog;
 use crate::limits::PUT_SPIDER;
+use crate::logins::Logins;
 use crate::permits::NetPermits;
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
@@ -72,8 +73,10 @@ pub enum End {
 /// What all jobs of a crawl have in common.
 #[derive(Debug)]
 pub struct JobTemplate {
-    /// How to fetch; its `allow_net` is empty and filled in from `permits`.
+    /// How to fetch; its `allow_net` is empty and filled in from `permits`, its `auth` from `logins`.
     pub fetch: FetchRules,
+    /// User names and passwords for hosts.
+    pub logins: Logins,
     /// What may be reached beyond public addresses; seeds that are added later permit more.
     pub permits: Arc<RwLock<NetPermits>>,
     /// The spider, for workers that lack it.
@@ -147,7 +150,7 @@ async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) 
         spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
         cookie: request.cookie_header(),
         validators: None,
-        fetch: FetchRules { allow_net, ..template.fetch.clone() },
+        fetch: FetchRules { allow_net, auth: template.logins.of(request.url.host_str()).cloned(), ..template.fetch.clone() },
     };
     client.rpc.process(deadline(template.deadline), job).await
 }

@@ -25,6 +25,7 @@ use crate::args::Args;
 use crate::budget::Budgets;
 use crate::engine::EngineConfig;
 use crate::limits::TimeLimits;
+use crate::logins::Logins;
 use crate::output::{self, OutputConfig, OutputFormat, OutputTarget};
 use crate::permits::NetPermits;
 use crate::request::Request;
@@ -51,6 +52,8 @@ pub struct Config {
     pub built_in: Vec<String>,
     /// How hosts are treated.
     pub hosts: HostRules,
+    /// User names and passwords for hosts.
+    pub logins: Logins,
     /// How pages are fetched.
     pub fetch: FetchRules,
     /// What may be reached beyond public addresses.
@@ -154,6 +157,8 @@ impl Config {
         }
         let limits = limits(args, &mut values);
         let hosts = hosts::rules(args, &mut values);
+        let environment = |name: &str| std::env::var(name).ok();
+        let logins = hosts::logins(args, &environment, &mut values);
         let worker_count = values.parse("--worker-count", args.worker_count.as_deref(), values::count).map_or(100, NonZeroUsize::get);
         if worker_count > MAX_WORKER_COUNT {
             values.mistake(format!("--worker-count {worker_count} is more than {MAX_WORKER_COUNT}"));
@@ -233,6 +238,7 @@ impl Config {
             spider: target.spider,
             built_in: built_in.iter().map(|name| (*name).to_owned()).collect(),
             hosts,
+            logins,
             fetch,
             permits,
             engine,

@@ -77,6 +77,20 @@ pub(super) fn size(text: &str) -> Result<u64, &'static str> {
     if (1..=1_000_000_000).contains(&bytes) { Ok(bytes) } else { Err(expected) }
 }
 
+/// Longest password that is read, in bytes.
+const MAX_SECRET: usize = 1024;
+
+/// The first line of a file that has a password and nothing else.
+pub(super) fn secret_file(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.contains('\n') || secret.len() > MAX_SECRET {
+        return Err(format!("expected one line of at most {MAX_SECRET} bytes, the password"));
+    }
+    Ok(secret.to_owned())
+}
+
 /// Media types, comma-separated, each perhaps `kind/*`; in lower case.
 pub(super) fn media_types(text: &str) -> Result<Vec<String>, String> {
     let is_token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte));
