@@ -43,7 +43,16 @@ fn main() {
     let [page, skipped, mut dead, redirected, mut again]: [Box<Request>; 5] =
         taken.into_iter().map(Box::new).collect::<Vec<_>>().try_into().expect("all five are due");
     let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, ..ItemCounts::default() };
-    let facts = PageFacts { status: 200, bytes: 99, fetched_at_ms: NOW_MS, version: NOW_MS, links: 2, items, worker: ":9000".to_owned() };
+    let facts = PageFacts {
+        status: 200,
+        bytes: 99,
+        fetched_at_ms: NOW_MS,
+        version: NOW_MS,
+        links: 2,
+        items,
+        worker: ":9000".to_owned(),
+        validators: None,
+    };
     let item = Item {
         url: page.url.clone(),
         item_type: "thing".to_owned(),

@@ -119,6 +119,7 @@ impl Engine {
             links: links.len() as u64,
             items: ItemCounts { noindex: cut.noindex, ..ItemCounts::default() },
             worker: self.pool.members()[worker].name.clone(),
+            validators: fetch.validators.clone().map(Box::new),
         };
         let args = |parser: &ParserRef| parser.args.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let link_bytes = links.iter().map(|link| size_of::<Request>() + link.url.as_str().len() + args(&link.parser)).sum::<usize>();
