@@ -304,6 +304,13 @@ fn announce(config: &Config, opened: &OpenedFrontier, practice: Option<&Practice
         engine.retry.attempts,
         show(engine.limits.fetch),
     );
+    if let Some(first) = engine.proxies.first() {
+        let others = if engine.proxies.len() > 1 { format!(" and {} more", engine.proxies.len() - 1) } else { String::new() };
+        tracing::warn!(
+            "through the proxy {}{others}: only their own addresses can be checked, where they connect to is up to them",
+            first.url
+        );
+    }
     if config.ignore_robots {
         tracing::warn!("--ignore-robots: NO robots.txt IS READ OR OBEYED; that is for sites of your own");
     }

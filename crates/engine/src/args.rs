@@ -141,6 +141,12 @@ pub struct Args {
     /// Media types that are skipped before their body comes, comma-separated: image/*, application/pdf; beside those that no parser reads [default: none]
     #[arg(long, value_name = "TYPES", env = "GOSSAMER_SKIP_TYPES", help_heading = "Fetching")]
     pub skip_types: Option<String>,
+    /// Fetch through this proxy: http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT (repeatable: hosts take turns). What it wants to know of its clients is in GOSSAMER_PROXY_AUTH, as USER:PASSWORD
+    #[arg(long, value_name = "URL", help_heading = "Fetching")]
+    pub proxy: Vec<String>,
+    /// The same for all proxies in a file, one a line, as http://USER:PASSWORD@HOST:PORT where they differ in that
+    #[arg(long, value_name = "FILE", env = "GOSSAMER_PROXIES", help_heading = "Fetching")]
+    pub proxies: Option<String>,
     /// A further request header, as `Name: value` (repeatable)
     #[arg(long, value_name = "HEADER", help_heading = "Fetching")]
     pub header: Vec<String>,

@@ -27,6 +27,7 @@ pub mod budget;
 pub mod limits;
 pub mod logins;
 pub mod permits;
+pub mod proxies;
 pub mod redirect;
 pub mod retry;
 

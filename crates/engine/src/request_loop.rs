@@ -4,7 +4,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use model::error::code;
-use model::job::FetchRules;
+use model::job::{FetchRules, Proxy};
 use model::outcome::FetchFacts;
 use model::parser::SpiderFile;
 use model::{Job, Outcome, RetryClass, SpiderHash, Verdict, WireError};
@@ -20,6 +20,7 @@ use crate::logins::Logins;
 use crate::permits::NetPermits;
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
+use crate::proxies::Through;
 use crate::request::Request;
 use crate::scheduler::{RobotsErrand, Terms};
 
@@ -34,6 +35,8 @@ pub struct Dispatch {
     pub terms: Terms,
     /// Where.
     pub lease: Lease<WorkerClient>,
+    /// Through which proxy, if there are any.
+    pub proxy: Option<Through>,
     /// When it was handed out.
     pub since: Instant,
     /// What robots.txt says of it; none where that is not known.
@@ -49,6 +52,8 @@ pub struct Finished {
     pub robots: Option<Box<RobotsErrand>>,
     /// Where.
     pub lease: Lease<WorkerClient>,
+    /// Through which proxy, if there are any.
+    pub proxy: Option<Through>,
     /// When it was handed out.
     pub since: Instant,
     /// What came of it.
@@ -92,10 +97,10 @@ pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<Jo
     while let Ok(dispatch) = dispatches.recv().await {
         let end = match &template.log {
             Some(log) => logged(&dispatch, &template, log).await,
-            None => process(&dispatch.request, &dispatch.lease.client, &template).await,
+            None => process(&dispatch, &template).await,
         };
-        let Dispatch { request, robots, lease, since, .. } = dispatch;
-        if events.send(Event::Finished(Box::new(Finished { request, robots, lease, since, end }))).await.is_err() {
+        let Dispatch { request, robots, lease, proxy, since, .. } = dispatch;
+        if events.send(Event::Finished(Box::new(Finished { request, robots, lease, proxy, since, end }))).await.is_err() {
             return;
         }
     }
@@ -108,40 +113,41 @@ async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> 
         let (verdict, fetch) = (Verdict::Failed(WireError::new(code::BUSY, RetryClass::Peer, "no fetch log")), FetchFacts::default());
         return End::Answered(Outcome { verdict, fetch });
     };
-    let end = process(&dispatch.request, &dispatch.lease.client, template).await;
+    let end = process(dispatch, template).await;
     // An end that could not be noted is one all the same; the engine hears of the log.
     let _ = log.came(number, dispatch, &end).await;
     end
 }
 
 /// One limit for all that a dispatch may need, so that it ends before its host's slot is taken for free.
-async fn process(request: &Request, client: &WorkerClient, template: &JobTemplate) -> End {
-    match within(template.deadline, attempt(request, client, template)).await {
+async fn process(dispatch: &Dispatch, template: &JobTemplate) -> End {
+    match within(template.deadline, attempt(dispatch, template)).await {
         Some(Ok(outcome)) => End::Answered(outcome),
         None | Some(Err(RpcError::DeadlineExceeded)) => End::Lost { broken: false, silent: true },
         // This one call could not be sent or was dropped by its server; the connection is well.
         Some(Err(RpcError::Send(_) | RpcError::Server(_))) => End::Lost { broken: false, silent: false },
         Some(Err(error @ (RpcError::Shutdown | RpcError::Channel(_)))) => {
-            tracing::debug!(url = %request.url, %error, "lease lost");
-            End::Lost { broken: true, silent: client.fell_silent() }
+            tracing::debug!(url = %dispatch.request.url, %error, "lease lost");
+            End::Lost { broken: true, silent: dispatch.lease.client.fell_silent() }
         }
     }
 }
 
-async fn attempt(request: &Request, client: &WorkerClient, template: &JobTemplate) -> Result<Outcome, RpcError> {
-    let outcome = call(request, client, template).await?;
+async fn attempt(dispatch: &Dispatch, template: &JobTemplate) -> Result<Outcome, RpcError> {
+    let outcome = call(dispatch, template).await?;
     match &template.spider {
         // The worker has been restarted, or has had many spiders since: it is handed the file and asked once more.
         Some(spider) if needs_spider(&outcome) => {
             // If it refuses, it will say again that it needs one.
-            let _ = client.rpc.put_spider(deadline(PUT_SPIDER), SpiderFile::clone(spider)).await?;
-            call(request, client, template).await
+            let _ = dispatch.lease.client.rpc.put_spider(deadline(PUT_SPIDER), SpiderFile::clone(spider)).await?;
+            call(dispatch, template).await
         }
         Some(_) | None => Ok(outcome),
     }
 }
 
-async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) -> Result<Outcome, RpcError> {
+async fn call(dispatch: &Dispatch, template: &JobTemplate) -> Result<Outcome, RpcError> {
+    let Dispatch { request, lease, .. } = dispatch;
     let allow_net = template.permits.read().expect("nobody panics while permits are changed").of(&request.url);
     let job = Job {
         url: request.url.clone(),
@@ -150,9 +156,14 @@ async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) 
         spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
         cookie: request.cookie_header(),
         validators: None,
-        fetch: FetchRules { allow_net, auth: template.logins.of(request.url.host_str()).cloned(), ..template.fetch.clone() },
+        fetch: FetchRules {
+            allow_net,
+            proxy: dispatch.proxy.as_ref().map(|through| Proxy::clone(&through.proxy)),
+            auth: template.logins.of(request.url.host_str()).cloned(),
+            ..template.fetch.clone()
+        },
     };
-    client.rpc.process(deadline(template.deadline), job).await
+    lease.client.rpc.process(deadline(template.deadline), job).await
 }
 
 fn needs_spider(outcome: &Outcome) -> bool {

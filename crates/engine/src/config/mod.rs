@@ -5,6 +5,7 @@
 pub mod file;
 pub mod hosts;
 mod links;
+mod proxies;
 mod seeds;
 mod values;
 
@@ -159,6 +160,7 @@ impl Config {
         let hosts = hosts::rules(args, &mut values);
         let environment = |name: &str| std::env::var(name).ok();
         let logins = hosts::logins(args, &environment, &mut values);
+        let proxies = proxies::read(args, &environment, &mut values);
         let worker_count = values.parse("--worker-count", args.worker_count.as_deref(), values::count).map_or(100, NonZeroUsize::get);
         if worker_count > MAX_WORKER_COUNT {
             values.mistake(format!("--worker-count {worker_count} is more than {MAX_WORKER_COUNT}"));
@@ -190,6 +192,7 @@ impl Config {
             crawl: target.crawl.clone(),
             start: Arc::clone(&target.start),
             sitemaps: args.sitemaps,
+            proxies,
             worker_count,
             budgets,
             retry: RetryPolicy { attempts, pause: hosts.backoff, longest: hosts.give_up },

@@ -9,6 +9,7 @@
 mod ask;
 mod commit;
 mod dispatch;
+mod proxy;
 mod resend;
 mod robots;
 mod settle;
@@ -19,6 +20,7 @@ use std::future::Future;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use model::job::Proxy;
 use model::{CrawlName, DedupKey, Origin, ParserRef};
 use rpcsupport::PeerAddress;
 use tokio::sync::{mpsc, watch};
@@ -34,6 +36,7 @@ use crate::permits::NetPermits;
 use crate::pool::member::{Joined, WorkerClient};
 use crate::pool::{Pool, WorkerIndex};
 use crate::progress::Snapshot;
+use crate::proxies::Proxies;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry::RetryPolicy;
@@ -76,6 +79,8 @@ pub struct EngineConfig {
     pub start: Arc<ParserRef>,
     /// Whether the sitemaps that a robots.txt names are read.
     pub sitemaps: bool,
+    /// Where jobs are fetched through; none: from the workers themselves.
+    pub proxies: Vec<Arc<Proxy>>,
     /// The highest version that a page was given in earlier starts.
     pub versions: u64,
     /// Pages that may be between dispatch and commit.
@@ -167,6 +172,7 @@ pub struct Engine {
     /// Takes that are out.
     takes: usize,
     scheduler: Scheduler,
+    proxies: Proxies,
     pool: Pool<WorkerClient>,
     channels: Channels,
     started: Instant,
@@ -260,6 +266,7 @@ impl Engine {
         let mut engine = Engine {
             worker_problems: vec![None; workers.len()],
             pool: Pool::new(workers),
+            proxies: Proxies::new(config.proxies.iter().cloned()),
             config,
             scope: Arc::new(scope),
             frontier: FrontierThread::start(frontier, channels.frontier.clone()).map_err(EngineError::Thread)?,
