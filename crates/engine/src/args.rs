@@ -147,6 +147,9 @@ pub struct Args {
     /// The same for all proxies in a file, one a line, as http://USER:PASSWORD@HOST:PORT where they differ in that
     #[arg(long, value_name = "FILE", env = "GOSSAMER_PROXIES", help_heading = "Fetching")]
     pub proxies: Option<String>,
+    /// Keep cookies as a browser does: those that sites set are sent back to them, all crawl long
+    #[arg(long, env = "GOSSAMER_COOKIES", help_heading = "Fetching")]
+    pub cookies: bool,
     /// A further request header, as `Name: value` (repeatable)
     #[arg(long, value_name = "HEADER", help_heading = "Fetching")]
     pub header: Vec<String>,

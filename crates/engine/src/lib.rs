@@ -24,6 +24,7 @@ pub mod scheduler;
 
 pub mod backoff;
 pub mod budget;
+pub mod cookies;
 pub mod limits;
 pub mod logins;
 pub mod permits;

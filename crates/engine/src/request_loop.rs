@@ -7,7 +7,7 @@ use model::error::code;
 use model::job::{FetchRules, Proxy};
 use model::outcome::FetchFacts;
 use model::parser::SpiderFile;
-use model::{Job, Outcome, RetryClass, SpiderHash, Verdict, WireError};
+use model::{Job, Outcome, RetryClass, Secret, SpiderHash, Verdict, WireError};
 use rpcsupport::dial::{deadline, within};
 use tarpc::client::RpcError;
 use tokio::sync::mpsc;
@@ -37,6 +37,8 @@ pub struct Dispatch {
     pub lease: Lease<WorkerClient>,
     /// Through which proxy, if there are any.
     pub proxy: Option<Through>,
+    /// The `Cookie` header to send.
+    pub cookie: Option<Secret>,
     /// When it was handed out.
     pub since: Instant,
     /// What robots.txt says of it; none where that is not known.
@@ -154,7 +156,7 @@ async fn call(dispatch: &Dispatch, template: &JobTemplate) -> Result<Outcome, Rp
         key: request.key,
         parser: (*request.parser).clone(),
         spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
-        cookie: request.cookie_header(),
+        cookie: dispatch.cookie.as_ref().map(|cookie| cookie.reveal().to_owned()),
         validators: None,
         fetch: FetchRules {
             allow_net,

@@ -193,6 +193,7 @@ impl Config {
             start: Arc::clone(&target.start),
             sitemaps: args.sitemaps,
             proxies,
+            cookies: args.cookies,
             worker_count,
             budgets,
             retry: RetryPolicy { attempts, pause: hosts.backoff, longest: hosts.give_up },

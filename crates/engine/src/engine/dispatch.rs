@@ -112,9 +112,10 @@ impl Engine {
     fn send(&mut self, request: Box<Request>, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         self.pages_begun += 1;
-        let proxy = self.proxy_for(&request.url, now);
+        let (proxy, cookie) = (self.proxy_for(&request.url, now), self.cookie_for(&request));
         self.hand_out(Dispatch {
             proxy,
+            cookie,
             request,
             robots: None,
             terms,
@@ -128,8 +129,8 @@ impl Engine {
     fn send_for_robots(&mut self, errand: RobotsErrand, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         let request = Box::new(Request::seed(errand.url.clone(), Arc::new(ParserRef::named(ROBOTS_PARSER))));
-        let proxy = self.proxy_for(&request.url, now);
-        self.hand_out(Dispatch { request, robots: Some(Box::new(errand)), terms, lease, proxy, since: now, robots_allow: None });
+        let (proxy, cookie) = (self.proxy_for(&request.url, now), self.cookie_for(&request));
+        self.hand_out(Dispatch { request, robots: Some(Box::new(errand)), terms, lease, proxy, cookie, since: now, robots_allow: None });
     }
 
     fn hand_out(&mut self, dispatch: Dispatch) {

@@ -8,6 +8,7 @@
 
 mod ask;
 mod commit;
+mod cookie;
 mod dispatch;
 mod proxy;
 mod resend;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budgets, StopReason};
+use crate::cookies::Jar;
 use crate::event::Event;
 use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd};
 use crate::ledger::Ledger;
@@ -81,6 +83,8 @@ pub struct EngineConfig {
     pub sitemaps: bool,
     /// Where jobs are fetched through; none: from the workers themselves.
     pub proxies: Vec<Arc<Proxy>>,
+    /// Whether cookies are kept beyond the redirects that lead to one page.
+    pub cookies: bool,
     /// The highest version that a page was given in earlier starts.
     pub versions: u64,
     /// Pages that may be between dispatch and commit.
@@ -173,6 +177,8 @@ pub struct Engine {
     takes: usize,
     scheduler: Scheduler,
     proxies: Proxies,
+    /// The cookies, if any are kept.
+    jar: Option<Jar>,
     pool: Pool<WorkerClient>,
     channels: Channels,
     started: Instant,
@@ -260,12 +266,14 @@ impl Engine {
         let pages_before = frontier.ledger().pages;
         let seeded = frontier.seed(seeds)?;
         let ledger = frontier.ledger().clone();
+        let jar = if config.cookies { Some(Jar::restore(frontier.cookies()?)) } else { None };
         let notes = Notes { versions: config.versions, ..Notes::default() };
         let (workers, dismissals): (Vec<String>, Vec<CancellationToken>) =
             workers.into_iter().map(|Joined { name, dismissed }| (name, dismissed)).unzip();
         let mut engine = Engine {
             worker_problems: vec![None; workers.len()],
             pool: Pool::new(workers),
+            jar,
             proxies: Proxies::new(config.proxies.iter().cloned()),
             config,
             scope: Arc::new(scope),

@@ -48,6 +48,7 @@ impl Engine {
             }
             End::Answered(outcome) => {
                 let worker = lease.worker;
+                self.keep_cookies(&request.url, &outcome.fetch.set_cookie);
                 let is_proxys = self.proxy_ended(proxy, &request.url, &outcome, since, now);
                 let measured = measured(&outcome, worker).filter(|_| !is_proxys);
                 self.scheduler.ended(&origin, Slot::Free, measured, now, rand::random());
