@@ -102,6 +102,13 @@ impl Crawl {
         self
     }
 
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Crawl {
+        self.program = self.program.env(name, value);
+        self
+    }
+
     /// Gives it standard input.
     #[must_use]
     pub fn input(mut self, text: &str) -> Crawl {

@@ -23,6 +23,8 @@ pub mod site;
 
 pub mod static_site;
 
+pub mod proxy;
+
 pub mod server;
 
 pub mod recorded;

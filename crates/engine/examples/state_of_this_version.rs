@@ -42,8 +42,17 @@ fn main() {
     let taken = frontier.take(&seeds[0].url.origin(), 5, now).expect("it can be read").requests;
     let [page, skipped, mut dead, redirected, mut again]: [Box<Request>; 5] =
         taken.into_iter().map(Box::new).collect::<Vec<_>>().try_into().expect("all five are due");
-    let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, collided: 0 };
-    let facts = PageFacts { status: 200, bytes: 99, fetched_at_ms: NOW_MS, version: NOW_MS, links: 2, items, worker: ":9000".to_owned() };
+    let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, ..ItemCounts::default() };
+    let facts = PageFacts {
+        status: 200,
+        bytes: 99,
+        fetched_at_ms: NOW_MS,
+        version: NOW_MS,
+        links: 2,
+        items,
+        worker: ":9000".to_owned(),
+        validators: None,
+    };
     let item = Item {
         url: page.url.clone(),
         item_type: "thing".to_owned(),

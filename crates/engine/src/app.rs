@@ -163,7 +163,14 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
         }
     };
     let permits = Arc::new(RwLock::new(config.permits.clone()));
-    let template = Arc::new(JobTemplate { fetch, permits: Arc::clone(&permits), spider: spider.clone(), deadline, log });
+    let template = Arc::new(JobTemplate {
+        fetch,
+        logins: config.logins.clone(),
+        permits: Arc::clone(&permits),
+        spider: spider.clone(),
+        deadline,
+        log,
+    });
     for _ in 0..config.engine.worker_count {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));
     }
@@ -298,6 +305,13 @@ fn announce(config: &Config, opened: &OpenedFrontier, practice: Option<&Practice
         engine.retry.attempts,
         show(engine.limits.fetch),
     );
+    if let Some(first) = engine.proxies.first() {
+        let others = if engine.proxies.len() > 1 { format!(" and {} more", engine.proxies.len() - 1) } else { String::new() };
+        tracing::warn!(
+            "through the proxy {}{others}: only their own addresses can be checked, where they connect to is up to them",
+            first.url
+        );
+    }
     if config.ignore_robots {
         tracing::warn!("--ignore-robots: NO robots.txt IS READ OR OBEYED; that is for sites of your own");
     }

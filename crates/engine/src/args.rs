@@ -107,6 +107,15 @@ pub struct Args {
     /// Fetch what robots.txt disallows, and do not wait as long as it asks for. Only for sites that are yours
     #[arg(long, env = "GOSSAMER_IGNORE_ROBOTS", help_heading = "Politeness")]
     pub ignore_robots: bool,
+    /// Follow the links of pages that say nofollow, too
+    #[arg(long, env = "GOSSAMER_IGNORE_NOFOLLOW", help_heading = "Politeness")]
+    pub ignore_nofollow: bool,
+    /// Do not follow links that say rel=nofollow themselves
+    #[arg(long, env = "GOSSAMER_OBEY_REL_NOFOLLOW", help_heading = "Politeness")]
+    pub obey_rel_nofollow: bool,
+    /// Do not keep the items of pages that say noindex
+    #[arg(long, env = "GOSSAMER_OBEY_NOINDEX", help_heading = "Politeness")]
+    pub obey_noindex: bool,
     /// The User-Agent header [default: gossamer/VERSION and a contact URL]
     #[arg(long, value_name = "TEXT", env = "GOSSAMER_USER_AGENT", help_heading = "Politeness")]
     pub user_agent: Option<String>,
@@ -129,6 +138,18 @@ pub struct Args {
     /// Largest body, after decompression; a larger one is skipped [default: 10MB]
     #[arg(long, value_name = "SIZE", env = "GOSSAMER_MAX_BODY", help_heading = "Fetching")]
     pub max_body: Option<String>,
+    /// Media types that are skipped before their body comes, comma-separated: image/*, application/pdf; beside those that no parser reads [default: none]
+    #[arg(long, value_name = "TYPES", env = "GOSSAMER_SKIP_TYPES", help_heading = "Fetching")]
+    pub skip_types: Option<String>,
+    /// Fetch through this proxy: http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT (repeatable: hosts take turns). What it wants to know of its clients is in GOSSAMER_PROXY_AUTH, as USER:PASSWORD
+    #[arg(long, value_name = "URL", help_heading = "Fetching")]
+    pub proxy: Vec<String>,
+    /// The same for all proxies in a file, one a line, as http://USER:PASSWORD@HOST:PORT where they differ in that
+    #[arg(long, value_name = "FILE", env = "GOSSAMER_PROXIES", help_heading = "Fetching")]
+    pub proxies: Option<String>,
+    /// Keep cookies as a browser does: those that sites set are sent back to them, all crawl long
+    #[arg(long, env = "GOSSAMER_COOKIES", help_heading = "Fetching")]
+    pub cookies: bool,
     /// A further request header, as `Name: value` (repeatable)
     #[arg(long, value_name = "HEADER", help_heading = "Fetching")]
     pub header: Vec<String>,
@@ -177,7 +198,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", env = "GOSSAMER_SYNC", help_heading = "Results")]
     pub sync: Option<String>,
 
-    /// A TOML file with flags as keys (worker-count = 50) and sections for hosts: `[[host]]` with pattern and delay, jitter, throttle, per-host, max-pages, of which the first that matches a host counts; flags and environment win over its keys, sections over all
+    /// A TOML file with flags as keys (worker-count = 50) and sections for hosts: `[[host]]` with pattern and delay, jitter, throttle, per-host, max-pages, of which the first that matches a host counts, and for a login user with password-env or password-file; flags and environment win over its keys, sections over all
     #[arg(long, value_name = "FILE", env = "GOSSAMER_CONFIG", help_heading = "This program")]
     pub config: Option<String>,
     /// Log every page (twice: everything)

@@ -347,6 +347,7 @@ mod tests {
             verdict: "page".into(),
             status: Some(200),
             bytes: 9,
+            proxy: None,
             address: Some([192, 0, 2, 1].into()),
             until_ms: None,
             robots: None,

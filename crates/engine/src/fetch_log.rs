@@ -98,9 +98,12 @@ pub struct Came<'r> {
     pub status: Option<u16>,
     /// Bytes of the body.
     pub bytes: u64,
-    /// The address that was connected to.
+    /// The host's address that was connected to; absent where it was a proxy's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
+    /// The proxy that it was fetched through: scheme, host and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Cow<'r, str>>,
     /// The worker fell silent and may still be fetching until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
@@ -238,6 +241,7 @@ impl FetchLog {
             status: None,
             bytes: 0,
             address: None,
+            proxy: None,
             until_ms: None,
             robots: None,
         };
@@ -252,7 +256,9 @@ impl FetchLog {
                     Verdict::Failed(error) => error.code.as_str().into(),
                 };
                 came.robots = robots.as_deref().and_then(|errand| fetched(errand, outcome));
-                (came.status, came.bytes, came.address) = (fetch.status, fetch.bytes, fetch.remote.map(|remote| remote.ip()));
+                came.proxy = fetch.proxy.as_deref().map(Cow::Borrowed);
+                let address = fetch.remote.filter(|_| fetch.proxy.is_none()).map(|remote| remote.ip());
+                (came.status, came.bytes, came.address) = (fetch.status, fetch.bytes, address);
             }
         }
         self.write(line(&Record::Outcome(came))).await

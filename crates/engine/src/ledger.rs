@@ -54,6 +54,13 @@ pub struct ItemCounts {
     pub rejected: u64,
     /// Those of the saved whose identity another page of this run had written first.
     pub collided: u64,
+    /// Items that were not kept because their pages say `noindex`; they are in none of the other counts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub noindex: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Ledger {
@@ -119,6 +126,7 @@ impl ItemCounts {
         self.saved += other.saved;
         self.rejected += other.rejected;
         self.collided += other.collided;
+        self.noindex += other.noindex;
     }
 
     fn take_back(&mut self, other: ItemCounts) {
@@ -126,6 +134,7 @@ impl ItemCounts {
         self.saved -= other.saved;
         self.rejected -= other.rejected;
         self.collided -= other.collided;
+        self.noindex -= other.noindex;
     }
 }
 

@@ -24,8 +24,11 @@ pub mod scheduler;
 
 pub mod backoff;
 pub mod budget;
+pub mod cookies;
 pub mod limits;
+pub mod logins;
 pub mod permits;
+pub mod proxies;
 pub mod redirect;
 pub mod retry;
 

@@ -132,10 +132,11 @@ impl Report {
         line("crawl", format!("{}: {}", self.crawl, self.end()));
         let UrlCounts { discovered, done, dead, skipped, queued } = self.urls;
         line("urls", format!("{discovered} discovered = {done} done + {dead} dead + {skipped} skipped + {queued} queued"));
-        let ItemCounts { parsed, saved, rejected, collided } = self.items;
+        let ItemCounts { parsed, saved, rejected, collided, noindex } = self.items;
         let collided =
             if collided > 0 { format!("; {collided} of them under an identity another page had written") } else { String::new() };
-        line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected{collided}"));
+        let noindex = if noindex > 0 { format!("; {noindex} not kept, as their pages say noindex") } else { String::new() };
+        line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected{collided}{noindex}"));
         let pages = self.pages - self.pages_before;
         let rate = pages as f64 / self.seconds.max(0.001);
         let megabytes = self.bytes as f64 / 1e6;

@@ -4,10 +4,10 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use model::error::code;
-use model::job::FetchRules;
+use model::job::{FetchRules, Proxy};
 use model::outcome::FetchFacts;
 use model::parser::SpiderFile;
-use model::{Job, Outcome, RetryClass, SpiderHash, Verdict, WireError};
+use model::{Job, Outcome, RetryClass, Secret, SpiderHash, Verdict, WireError};
 use rpcsupport::dial::{deadline, within};
 use tarpc::client::RpcError;
 use tokio::sync::mpsc;
@@ -16,9 +16,11 @@ use tokio::time::Instant;
 use crate::event::Event;
 use crate::fetch_log::FetchLog;
 use crate::limits::PUT_SPIDER;
+use crate::logins::Logins;
 use crate::permits::NetPermits;
 use crate::pool::Lease;
 use crate::pool::member::WorkerClient;
+use crate::proxies::Through;
 use crate::request::Request;
 use crate::scheduler::{RobotsErrand, Terms};
 
@@ -33,6 +35,10 @@ pub struct Dispatch {
     pub terms: Terms,
     /// Where.
     pub lease: Lease<WorkerClient>,
+    /// Through which proxy, if there are any.
+    pub proxy: Option<Through>,
+    /// The `Cookie` header to send.
+    pub cookie: Option<Secret>,
     /// When it was handed out.
     pub since: Instant,
     /// What robots.txt says of it; none where that is not known.
@@ -48,6 +54,8 @@ pub struct Finished {
     pub robots: Option<Box<RobotsErrand>>,
     /// Where.
     pub lease: Lease<WorkerClient>,
+    /// Through which proxy, if there are any.
+    pub proxy: Option<Through>,
     /// When it was handed out.
     pub since: Instant,
     /// What came of it.
@@ -72,8 +80,10 @@ pub enum End {
 /// What all jobs of a crawl have in common.
 #[derive(Debug)]
 pub struct JobTemplate {
-    /// How to fetch; its `allow_net` is empty and filled in from `permits`.
+    /// How to fetch; its `allow_net` is empty and filled in from `permits`, its `auth` from `logins`.
     pub fetch: FetchRules,
+    /// User names and passwords for hosts.
+    pub logins: Logins,
     /// What may be reached beyond public addresses; seeds that are added later permit more.
     pub permits: Arc<RwLock<NetPermits>>,
     /// The spider, for workers that lack it.
@@ -89,10 +99,10 @@ pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<Jo
     while let Ok(dispatch) = dispatches.recv().await {
         let end = match &template.log {
             Some(log) => logged(&dispatch, &template, log).await,
-            None => process(&dispatch.request, &dispatch.lease.client, &template).await,
+            None => process(&dispatch, &template).await,
         };
-        let Dispatch { request, robots, lease, since, .. } = dispatch;
-        if events.send(Event::Finished(Box::new(Finished { request, robots, lease, since, end }))).await.is_err() {
+        let Dispatch { request, robots, lease, proxy, since, .. } = dispatch;
+        if events.send(Event::Finished(Box::new(Finished { request, robots, lease, proxy, since, end }))).await.is_err() {
             return;
         }
     }
@@ -105,51 +115,57 @@ async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> 
         let (verdict, fetch) = (Verdict::Failed(WireError::new(code::BUSY, RetryClass::Peer, "no fetch log")), FetchFacts::default());
         return End::Answered(Outcome { verdict, fetch });
     };
-    let end = process(&dispatch.request, &dispatch.lease.client, template).await;
+    let end = process(dispatch, template).await;
     // An end that could not be noted is one all the same; the engine hears of the log.
     let _ = log.came(number, dispatch, &end).await;
     end
 }
 
 /// One limit for all that a dispatch may need, so that it ends before its host's slot is taken for free.
-async fn process(request: &Request, client: &WorkerClient, template: &JobTemplate) -> End {
-    match within(template.deadline, attempt(request, client, template)).await {
+async fn process(dispatch: &Dispatch, template: &JobTemplate) -> End {
+    match within(template.deadline, attempt(dispatch, template)).await {
         Some(Ok(outcome)) => End::Answered(outcome),
         None | Some(Err(RpcError::DeadlineExceeded)) => End::Lost { broken: false, silent: true },
         // This one call could not be sent or was dropped by its server; the connection is well.
         Some(Err(RpcError::Send(_) | RpcError::Server(_))) => End::Lost { broken: false, silent: false },
         Some(Err(error @ (RpcError::Shutdown | RpcError::Channel(_)))) => {
-            tracing::debug!(url = %request.url, %error, "lease lost");
-            End::Lost { broken: true, silent: client.fell_silent() }
+            tracing::debug!(url = %dispatch.request.url, %error, "lease lost");
+            End::Lost { broken: true, silent: dispatch.lease.client.fell_silent() }
         }
     }
 }
 
-async fn attempt(request: &Request, client: &WorkerClient, template: &JobTemplate) -> Result<Outcome, RpcError> {
-    let outcome = call(request, client, template).await?;
+async fn attempt(dispatch: &Dispatch, template: &JobTemplate) -> Result<Outcome, RpcError> {
+    let outcome = call(dispatch, template).await?;
     match &template.spider {
         // The worker has been restarted, or has had many spiders since: it is handed the file and asked once more.
         Some(spider) if needs_spider(&outcome) => {
             // If it refuses, it will say again that it needs one.
-            let _ = client.rpc.put_spider(deadline(PUT_SPIDER), SpiderFile::clone(spider)).await?;
-            call(request, client, template).await
+            let _ = dispatch.lease.client.rpc.put_spider(deadline(PUT_SPIDER), SpiderFile::clone(spider)).await?;
+            call(dispatch, template).await
         }
         Some(_) | None => Ok(outcome),
     }
 }
 
-async fn call(request: &Request, client: &WorkerClient, template: &JobTemplate) -> Result<Outcome, RpcError> {
+async fn call(dispatch: &Dispatch, template: &JobTemplate) -> Result<Outcome, RpcError> {
+    let Dispatch { request, lease, .. } = dispatch;
     let allow_net = template.permits.read().expect("nobody panics while permits are changed").of(&request.url);
     let job = Job {
         url: request.url.clone(),
         key: request.key,
         parser: (*request.parser).clone(),
         spider: template.spider.as_ref().map(|spider| SpiderHash::clone(&spider.hash)),
-        cookie: request.cookie_header(),
+        cookie: dispatch.cookie.as_ref().map(|cookie| cookie.reveal().to_owned()),
         validators: None,
-        fetch: FetchRules { allow_net, ..template.fetch.clone() },
+        fetch: FetchRules {
+            allow_net,
+            proxy: dispatch.proxy.as_ref().map(|through| Proxy::clone(&through.proxy)),
+            auth: template.logins.of(request.url.host_str()).cloned(),
+            ..template.fetch.clone()
+        },
     };
-    client.rpc.process(deadline(template.deadline), job).await
+    lease.client.rpc.process(deadline(template.deadline), job).await
 }
 
 fn needs_spider(outcome: &Outcome) -> bool {

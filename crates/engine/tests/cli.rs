@@ -171,6 +171,11 @@ fn every_mistake_exits_2_with_what_would_be_right_and_starts_nothing() {
         (&["--jitter", "2", SEED], "expected a number from 0 to 1"),
         (&["--throttle", "0", SEED], "expected a number from 0.01 to 100"),
         (&["--politeness-by", "site", SEED], "expected host, domain or ip"),
+        (&["--proxy", "proxy:3128", SEED], "expected http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT"),
+        (&["--proxy", "http://me:hidden@proxy:3128", SEED], "set GOSSAMER_PROXY_AUTH=USER:PASSWORD"),
+        (&["--proxies", "missing", SEED], "--proxies missing: it cannot be read"),
+        (&["--proxy", "http://proxy:1", "--politeness-by", "ip", SEED], "--politeness-by ip needs the addresses of sites"),
+        (&["--skip-types", "pdf", SEED], "\"pdf\" is no media type: expected some, comma-separated, such as application/pdf,image/*"),
         (&["--config", "missing.toml"], "cannot read the config file missing.toml"),
         (&[SEED, "-o", "no/such/folder.jsonl"], "there is no folder no/such"),
         (&[SEED, "-o", "."], "--output . is a folder"),
@@ -183,6 +188,7 @@ fn every_mistake_exits_2_with_what_would_be_right_and_starts_nothing() {
         let output = desk.run(args);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(!said.contains("hidden"), "{said}");
         assert!(said.contains(fragment), "{args:?} should say {fragment:?}, and says:\n{said}");
         assert!(output.stdout.is_empty(), "{args:?}");
         assert_eq!(desk.files(), [""; 0], "{args:?} leaves nothing behind");

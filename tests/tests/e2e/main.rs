@@ -20,6 +20,9 @@ mod misbehaviour;
 /// Many hosts with clocks and robots of their own: the site's log, the fetch log and its audit.
 mod politeness;
 
+/// How pages are fetched by option: wishes of pages, types, logins, proxies, cookies.
+mod fetch_options;
+
 /// Limits that the user sets on a crawl: pages, items, time, pace, scope, memory.
 mod budgets;
 

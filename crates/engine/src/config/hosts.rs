@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::time::Duration;
 
+use model::Secret;
+use model::job::Credentials;
 use spider::HostPattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -11,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::file::nearest;
 use super::values::{self, Values};
 use crate::args::Args;
+use crate::logins::Logins;
 use crate::scheduler::{HostOverride, HostRules, PolitenessBy, Throttle};
 
 /// A `[[host]]` section as it stands in the config file.
@@ -29,8 +32,12 @@ struct Setting {
     value: String,
 }
 
-/// The keys of a section. All but the first are flags for all hosts.
-const KEYS: [&str; 6] = ["pattern", "delay", "jitter", "throttle", "per-host", "max-pages"];
+/// The keys of a section. Those between the first and the login's are flags for all hosts.
+const KEYS: [&str; 9] = ["pattern", "delay", "jitter", "throttle", "per-host", "max-pages", "user", "password-env", "password-file"];
+
+/// A key that somebody may try, and what is said then.
+const PASSWORD: &str = "password";
+const NO_PASSWORD: &str = "a password does not stand in this file: name a variable of the environment that has it, `password-env = \"NAME\"`, or a file, `password-file = \"…\"`";
 
 /// Longest time that an origin which never answered in this crawl is tried.
 const GIVE_UP_UNANSWERED: Duration = Duration::from_secs(60);
@@ -65,6 +72,10 @@ fn read(table: &DeTable<'_>, at: String, place: &dyn Fn(Range<usize>) -> String,
     let mut section = HostSection { place: at, settings: Vec::new() };
     for (key, value) in table.iter() {
         let (name, at) = (key.get_ref().replace('_', "-"), place(key.span()));
+        if name == PASSWORD {
+            mistakes.push(format!("{at}: [[host]] {PASSWORD}: {NO_PASSWORD}"));
+            continue;
+        }
         match (KEYS.into_iter().find(|known| *known == name), scalar(value)) {
             (None, _) => {
                 mistakes.push(format!("{at}: [[host]] {}: there is no such key{}", key.get_ref(), nearest(&name, KEYS.into_iter())));
@@ -129,6 +140,56 @@ pub(super) fn rules(args: &Args, values: &mut Values) -> HostRules {
     }
 }
 
+/// The logins of the sections; `environment` has variables by name.
+pub(super) fn logins(args: &Args, environment: &dyn Fn(&str) -> Option<String>, values: &mut Values) -> Logins {
+    let login = |section: &HostSection| {
+        // What is wrong with a pattern is said where the rules are read.
+        let pattern = section.setting("pattern").1.and_then(|text| pattern(text).ok())?;
+        Some((pattern, login(section, environment, values)))
+    };
+    Logins::new(args.hosts.iter().filter_map(login).collect())
+}
+
+fn login(section: &HostSection, environment: &dyn Fn(&str) -> Option<String>, values: &mut Values) -> Option<Credentials> {
+    let (name, user) = section.setting("user");
+    let (env_name, env) = section.setting("password-env");
+    let (file_name, file) = section.setting("password-file");
+    let password = match (env, file) {
+        (Some(_), Some(_)) => Err(format!("{file_name}: there is a password-env too: leave one of them out")),
+        (Some(variable), None) => {
+            environment(variable).ok_or_else(|| format!("{env_name} {variable:?}: there is no such variable in the environment"))
+        }
+        (None, Some(path)) => values::secret_file(path).map_err(|error| format!("{file_name} {path:?}: {error}")),
+        (None, None) if user.is_some() => {
+            Err(format!("{name}: its password is missing: add `password-env = \"NAME\"` or `password-file = \"…\"`"))
+        }
+        (None, None) => return None,
+    };
+    let Some(user) = user else {
+        values.mistake(format!("{}: [[host]] has a password and no user: add `user = \"…\"`", section.place));
+        return None;
+    };
+    if user.contains(':') || user.chars().any(char::is_control) {
+        values.mistake(format!("{name}: a user name has no colon and no control characters"));
+    }
+    match password {
+        Ok(password) => Some(Credentials { user: Secret::new(user), password: Secret::new(password) }),
+        Err(mistake) => {
+            values.mistake(mistake);
+            None
+        }
+    }
+}
+
+impl HostSection {
+    /// A setting's name for messages, and its value.
+    fn setting(&self, key: &str) -> (String, Option<&str>) {
+        let setting = self.settings.iter().find(|setting| setting.key == key);
+        let name = setting.map_or_else(String::new, |setting| format!("{}: [[host]] {key}", setting.place));
+        (name, setting.map(|setting| setting.value.as_str()))
+    }
+}
+
 /// One section. `defaults`: whether all hosts have a delay by flag, and a throttle.
 fn own_rules(
     section: &HostSection,
@@ -136,11 +197,7 @@ fn own_rules(
     throttle: &dyn Fn(f64) -> Throttle,
     values: &mut Values,
 ) -> Option<HostOverride> {
-    let setting = |key: &str| {
-        let setting = section.settings.iter().find(|setting| setting.key == key);
-        let name = setting.map_or_else(String::new, |setting| format!("{}: [[host]] {key}", setting.place));
-        (name, setting.map(|setting| setting.value.as_str()))
-    };
+    let setting = |key: &str| section.setting(key);
     let (name, text) = setting("pattern");
     let pattern = values.parse(&name, text, pattern);
     let (name, text) = setting("delay");
@@ -226,6 +283,50 @@ mod tests {
         let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.split(": ").next().unwrap()).collect();
         assert_eq!(places, ["c.toml:2", "c.toml:3", "c.toml:4", "c.toml:5", "c.toml:6", "c.toml:7", "c.toml:11"]);
         assert_eq!(build("host = 1", Args::default()).unwrap_err().len(), 1);
+    }
+
+    fn read_logins(text: &str) -> Result<Logins, Vec<String>> {
+        let args = Args { hosts: sections("c.toml", text)?, ..Args::default() };
+        let mut values = Values::default();
+        let environment = |name: &str| (name == "SITE_PASSWORD").then(|| "from the environment".to_owned());
+        let logins = logins(&args, &environment, &mut values);
+        values.finish(logins)
+    }
+
+    #[test]
+    fn a_login_has_its_password_from_the_environment_or_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "from a file\n").unwrap();
+        let text = format!(
+            "[[host]]\npattern = \"a\"\nuser = \"me\"\npassword-env = \"SITE_PASSWORD\"\n[[host]]\npattern = \"b\"\nuser = \"you\"\npassword_file = \"{}\"",
+            file.display()
+        );
+        let logins = read_logins(&text).unwrap();
+        let login = |host: &str| logins.of(host).map(|login| (login.user.reveal().to_owned(), login.password.reveal().to_owned()));
+        assert_eq!(login("a"), Some(("me".into(), "from the environment".into())));
+        assert_eq!(login("b"), Some(("you".into(), "from a file".into())));
+        assert_eq!(login("c"), None);
+    }
+
+    #[test]
+    fn mistakes_of_a_login_are_told_with_the_remedy_and_without_the_password() {
+        let mistakes = read_logins("[[host]]\npattern = \"a\"\nuser = \"me\"\npassword = \"hidden\"").unwrap_err();
+        assert_eq!(mistakes, [format!("c.toml:4: [[host]] password: {NO_PASSWORD}")]);
+        let text = "[[host]]\npattern = \"a\"\nuser = \"me\"\n[[host]]\npattern = \"a\"\npassword-env = \"SITE_PASSWORD\"\n[[host]]\npattern = \"a\"\nuser = \"a:b\"\npassword-env = \"SITE_PASSWORD\"\n[[host]]\npattern = \"a\"\nuser = \"me\"\npassword-env = \"OTHER\"\n[[host]]\npattern = \"a\"\nuser = \"me\"\npassword-file = \"/no/such/file\"\n[[host]]\npattern = \"a\"\nuser = \"me\"\npassword-file = \"x\"\npassword-env = \"SITE_PASSWORD\"";
+        let mistakes = read_logins(text).unwrap_err();
+        let fragments = [
+            "its password is missing",
+            "and no user",
+            "no colon",
+            "\"OTHER\": there is no such variable",
+            "\"/no/such/file\": ",
+            "leave one",
+        ];
+        assert_eq!(mistakes.len(), fragments.len(), "{mistakes:?}");
+        for (mistake, fragment) in mistakes.iter().zip(fragments) {
+            assert!(mistake.contains(fragment), "{mistake} should say {fragment}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod file;
 pub mod hosts;
 mod links;
+mod proxies;
 mod seeds;
 mod values;
 
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::job::FetchRules;
+use model::job::{FetchRules, Honour};
 use model::parser::{PAGE_PARSER, SpiderFile};
 use model::schema::TypeSchema;
 use model::{CrawlName, ParserRef, SpiderHash};
@@ -25,6 +26,7 @@ use crate::args::Args;
 use crate::budget::Budgets;
 use crate::engine::EngineConfig;
 use crate::limits::TimeLimits;
+use crate::logins::Logins;
 use crate::output::{self, OutputConfig, OutputFormat, OutputTarget};
 use crate::permits::NetPermits;
 use crate::request::Request;
@@ -51,6 +53,8 @@ pub struct Config {
     pub built_in: Vec<String>,
     /// How hosts are treated.
     pub hosts: HostRules,
+    /// User names and passwords for hosts.
+    pub logins: Logins,
     /// How pages are fetched.
     pub fetch: FetchRules,
     /// What may be reached beyond public addresses.
@@ -154,6 +158,9 @@ impl Config {
         }
         let limits = limits(args, &mut values);
         let hosts = hosts::rules(args, &mut values);
+        let environment = |name: &str| std::env::var(name).ok();
+        let logins = hosts::logins(args, &environment, &mut values);
+        let proxies = proxies::read(args, &environment, &mut values);
         let worker_count = values.parse("--worker-count", args.worker_count.as_deref(), values::count).map_or(100, NonZeroUsize::get);
         if worker_count > MAX_WORKER_COUNT {
             values.mistake(format!("--worker-count {worker_count} is more than {MAX_WORKER_COUNT}"));
@@ -175,6 +182,8 @@ impl Config {
         let fetch_log = file("--fetch-log", args.fetch_log.as_deref(), &mut values);
         let sync = values.duration("--sync", args.sync.as_deref());
         let headers = values.all("--header", &args.header, values::header);
+        let skip_types = values.parse("--skip-types", args.skip_types.as_deref(), values::media_types).unwrap_or_default();
+        let honour = Honour { nofollow: !args.ignore_nofollow, rel_nofollow: args.obey_rel_nofollow, noindex: args.obey_noindex };
         let max_body = values.parse("--max-body", args.max_body.as_deref(), values::size).unwrap_or(10_000_000);
         let user_agent = values.parse("--user-agent", args.user_agent.as_deref(), values::header_value);
         let throwaway = args.state.is_none() && output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
@@ -183,6 +192,8 @@ impl Config {
             crawl: target.crawl.clone(),
             start: Arc::clone(&target.start),
             sitemaps: args.sitemaps,
+            proxies,
+            cookies: args.cookies,
             worker_count,
             budgets,
             retry: RetryPolicy { attempts, pause: hosts.backoff, longest: hosts.give_up },
@@ -204,6 +215,8 @@ impl Config {
             connect_timeout_ms: limits.connect.as_millis() as u64,
             fetch_timeout_ms: limits.fetch.as_millis() as u64,
             max_body_bytes: max_body,
+            skip_types,
+            honour,
             ..FetchRules::plain(user_agent.unwrap_or_else(default_user_agent))
         };
         let permits = NetPermits::new(target.seeds.iter().map(|seed| &seed.url), allow_net);
@@ -229,6 +242,7 @@ impl Config {
             spider: target.spider,
             built_in: built_in.iter().map(|name| (*name).to_owned()).collect(),
             hosts,
+            logins,
             fetch,
             permits,
             engine,

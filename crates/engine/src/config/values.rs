@@ -77,6 +77,31 @@ pub(super) fn size(text: &str) -> Result<u64, &'static str> {
     if (1..=1_000_000_000).contains(&bytes) { Ok(bytes) } else { Err(expected) }
 }
 
+/// Longest password that is read, in bytes.
+const MAX_SECRET: usize = 1024;
+
+/// The first line of a file that has a password and nothing else.
+pub(super) fn secret_file(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.contains('\n') || secret.len() > MAX_SECRET {
+        return Err(format!("expected one line of at most {MAX_SECRET} bytes, the password"));
+    }
+    Ok(secret.to_owned())
+}
+
+/// Media types, comma-separated, each perhaps `kind/*`; in lower case.
+pub(super) fn media_types(text: &str) -> Result<Vec<String>, String> {
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte));
+    let is_type = |text: &str| text.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && (subtype == "*" || is_token(subtype)));
+    let types: Vec<String> = text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+    match types.iter().find(|name| !is_type(name)) {
+        Some(other) => Err(format!("{other:?} is no media type: expected some, comma-separated, such as application/pdf,image/*")),
+        None => Ok(types),
+    }
+}
+
 /// `Name: value`.
 pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("expected `Name: value`")?;
@@ -134,6 +159,14 @@ mod tests {
         assert_eq!(permit("[::1]:81"), Ok(("[::1]".into(), Some(81))));
         for bad in ["", "10.0.0.0/99", "a b", "a@b", "h:"] {
             assert!(net_permit(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn media_types_have_a_kind_and_a_subtype_or_all_of_them() {
+        assert_eq!(media_types("Image/*, application/pdf"), Ok(vec!["image/*".to_owned(), "application/pdf".to_owned()]));
+        for bad in ["", "pdf", "image/", "/png", "*/*", "image/p*", "text/html; charset=utf-8", "a/b,"] {
+            assert!(media_types(bad).is_err(), "{bad}");
         }
     }
 

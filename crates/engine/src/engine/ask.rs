@@ -48,7 +48,7 @@ impl Engine {
             Ask::Seed(..) | Ask::Requeue(..) if self.stopping.is_some() => refuse(ask, "the crawl is stopping"),
             Ask::Seed(urls, reply) => {
                 let (seeds, notes) = self.welcome(urls);
-                self.change(Change::Seed { seeds, notes, reply });
+                self.change(Change::Seed { seeds, notes: Box::new(notes), reply });
             }
             Ask::Requeue(reason, reply) => self.change(Change::Requeue { reason, reply }),
             Ask::AddWorker(host, reply) => self.add_worker(host, reply),

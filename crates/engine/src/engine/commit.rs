@@ -11,8 +11,8 @@ impl Engine {
     /// Sends what has ended to the frontier as one group, unless one is on its way: what comes meanwhile goes with the next.
     pub(super) fn commit(&mut self) {
         self.notes.health.extend(self.scheduler.changes());
-        let Notes { health, resent, robots, found, .. } = &self.notes;
-        let no_notes = health.is_empty() && resent.is_empty() && robots.is_empty() && found.is_empty();
+        let Notes { health, resent, robots, found, cookies, .. } = &self.notes;
+        let no_notes = health.is_empty() && resent.is_empty() && robots.is_empty() && found.is_empty() && cookies.is_empty();
         let nothing = self.endings.is_empty() && self.given_up.is_empty() && no_notes;
         if nothing || self.committing.is_some() {
             return;
@@ -26,11 +26,12 @@ impl Engine {
         let counts = EndingCounts::of(&endings);
         self.committing = Some(Committing { endings: endings.len(), counts, bytes, given_up: origins });
         self.notes.now_ms = wall_clock();
-        let notes = self.notes.clone();
+        let notes = Box::new(self.notes.clone());
         self.notes.sites.clear();
         self.notes.health.clear();
         self.notes.robots.clear();
         self.notes.found.clear();
+        self.notes.cookies.clear();
         self.notes.resent.clear();
         self.frontier.order(Order::Commit(Group { given_up, endings, notes, scope: self.scope.clone() }));
     }

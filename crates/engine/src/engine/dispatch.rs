@@ -32,6 +32,10 @@ impl Engine {
         self.dispatch_lonely(now);
         let mut due = None;
         while self.has_room() && self.pool.has_free(now) {
+            if let Some(until) = self.proxies.all_rest_until(now) {
+                due = Some(until);
+                break;
+            }
             match self.scheduler.next(now) {
                 Next::Request(request, _) if self.is_out_of_scope(&request) => {
                     self.scheduler.returned(&request.url.origin(), now);
@@ -96,6 +100,7 @@ impl Engine {
     fn dispatch_lonely(&mut self, now: Instant) {
         if self.lonely.is_some()
             && self.has_room()
+            && self.proxies.all_rest_until(now).is_none()
             && let Some(lease) = self.pool.take_alone(now)
         {
             let (request, terms) = self.lonely.take().expect("there is one");
@@ -107,7 +112,10 @@ impl Engine {
     fn send(&mut self, request: Box<Request>, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         self.pages_begun += 1;
+        let (proxy, cookie) = (self.proxy_for(&request.url, now), self.cookie_for(&request));
         self.hand_out(Dispatch {
+            proxy,
+            cookie,
             request,
             robots: None,
             terms,
@@ -121,7 +129,8 @@ impl Engine {
     fn send_for_robots(&mut self, errand: RobotsErrand, terms: Terms, lease: Lease<WorkerClient>, now: Instant) {
         self.in_flight += 1;
         let request = Box::new(Request::seed(errand.url.clone(), Arc::new(ParserRef::named(ROBOTS_PARSER))));
-        self.hand_out(Dispatch { request, robots: Some(Box::new(errand)), terms, lease, since: now, robots_allow: None });
+        let (proxy, cookie) = (self.proxy_for(&request.url, now), self.cookie_for(&request));
+        self.hand_out(Dispatch { request, robots: Some(Box::new(errand)), terms, lease, proxy, cookie, since: now, robots_allow: None });
     }
 
     fn hand_out(&mut self, dispatch: Dispatch) {

@@ -8,7 +8,9 @@
 
 mod ask;
 mod commit;
+mod cookie;
 mod dispatch;
+mod proxy;
 mod resend;
 mod robots;
 mod settle;
@@ -19,6 +21,7 @@ use std::future::Future;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use model::job::Proxy;
 use model::{CrawlName, DedupKey, Origin, ParserRef};
 use rpcsupport::PeerAddress;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +29,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budgets, StopReason};
+use crate::cookies::Jar;
 use crate::event::Event;
 use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd};
 use crate::ledger::Ledger;
@@ -34,6 +38,7 @@ use crate::permits::NetPermits;
 use crate::pool::member::{Joined, WorkerClient};
 use crate::pool::{Pool, WorkerIndex};
 use crate::progress::Snapshot;
+use crate::proxies::Proxies;
 use crate::request::Request;
 use crate::request_loop::Dispatch;
 use crate::retry::RetryPolicy;
@@ -76,6 +81,10 @@ pub struct EngineConfig {
     pub start: Arc<ParserRef>,
     /// Whether the sitemaps that a robots.txt names are read.
     pub sitemaps: bool,
+    /// Where jobs are fetched through; none: from the workers themselves.
+    pub proxies: Vec<Arc<Proxy>>,
+    /// Whether cookies are kept beyond the redirects that lead to one page.
+    pub cookies: bool,
     /// The highest version that a page was given in earlier starts.
     pub versions: u64,
     /// Pages that may be between dispatch and commit.
@@ -167,6 +176,9 @@ pub struct Engine {
     /// Takes that are out.
     takes: usize,
     scheduler: Scheduler,
+    proxies: Proxies,
+    /// The cookies, if any are kept.
+    jar: Option<Jar>,
     pool: Pool<WorkerClient>,
     channels: Channels,
     started: Instant,
@@ -254,12 +266,15 @@ impl Engine {
         let pages_before = frontier.ledger().pages;
         let seeded = frontier.seed(seeds)?;
         let ledger = frontier.ledger().clone();
+        let jar = if config.cookies { Some(Jar::restore(frontier.cookies()?)) } else { None };
         let notes = Notes { versions: config.versions, ..Notes::default() };
         let (workers, dismissals): (Vec<String>, Vec<CancellationToken>) =
             workers.into_iter().map(|Joined { name, dismissed }| (name, dismissed)).unzip();
         let mut engine = Engine {
             worker_problems: vec![None; workers.len()],
             pool: Pool::new(workers),
+            jar,
+            proxies: Proxies::new(config.proxies.iter().cloned()),
             config,
             scope: Arc::new(scope),
             frontier: FrontierThread::start(frontier, channels.frontier.clone()).map_err(EngineError::Thread)?,

@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    fn take_robots_lease_back(&mut self, lease: Lease<WorkerClient>, outcome: &Outcome, now: Instant) {
+    pub(super) fn take_robots_lease_back(&mut self, lease: Lease<WorkerClient>, outcome: &Outcome, now: Instant) {
         match super::settle::refusal(outcome) {
             Some(refusal) => self.take_refused_lease_back(lease, refusal, now),
             None => self.pool.give_back_uncounted(lease),

@@ -24,7 +24,7 @@ use crate::scope::{Refusal, Site};
 
 impl Engine {
     pub(super) fn finished(&mut self, finished: Finished, now: Instant) {
-        let Finished { mut request, robots, lease, since, end } = finished;
+        let Finished { mut request, robots, lease, proxy, since, end } = finished;
         self.in_flight -= 1;
         let origin = request.url.origin();
         match end {
@@ -48,11 +48,24 @@ impl Engine {
             }
             End::Answered(outcome) => {
                 let worker = lease.worker;
-                self.scheduler.ended(&origin, Slot::Free, measured(&outcome, worker), now, rand::random());
+                self.keep_cookies(&request.url, &outcome.fetch.set_cookie);
+                let is_proxys = self.proxy_ended(proxy, &request.url, &outcome, since, now);
+                let measured = measured(&outcome, worker).filter(|_| !is_proxys);
+                self.scheduler.ended(&origin, Slot::Free, measured, now, rand::random());
                 if let Some(errand) = robots {
+                    if is_proxys {
+                        self.take_robots_lease_back(lease, &outcome, now);
+                        return self.scheduler.robots_failed(&errand.of, now);
+                    }
                     return self.robots_answered(*errand, outcome, lease, now);
                 }
                 self.take_lease_back(lease, &outcome, now);
+                if is_proxys {
+                    tracing::debug!(url = %request.url, "the proxy failed: it is fetched through another, or later");
+                    self.scheduler.page_returned(&origin, now);
+                    self.pages_begun -= 1;
+                    return self.endings.push(Ending { request, fate: Fate::Again { not_before: None } });
+                }
                 self.answered(request, origin, outcome, worker, now);
             }
         }
@@ -117,8 +130,9 @@ impl Engine {
             fetched_at_ms: fetch.fetched_at_ms,
             version,
             links: links.len() as u64,
-            items: ItemCounts::default(),
+            items: ItemCounts { noindex: cut.noindex, ..ItemCounts::default() },
             worker: self.pool.members()[worker].name.clone(),
+            validators: fetch.validators.clone().map(Box::new),
         };
         let args = |parser: &ParserRef| parser.args.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let link_bytes = links.iter().map(|link| size_of::<Request>() + link.url.as_str().len() + args(&link.parser)).sum::<usize>();
@@ -271,8 +285,10 @@ fn measured(outcome: &Outcome, worker: WorkerIndex) -> Option<Measured> {
         Verdict::Failed(error) if error.retry == RetryClass::Peer => return None,
         Verdict::Failed(_) => false,
     };
-    let FetchFacts { millis, remote, .. } = &outcome.fetch;
-    Some(Measured { took: Duration::from_millis(*millis), well, address: remote.map(|remote| remote.ip()), worker })
+    let FetchFacts { millis, remote, proxy, .. } = &outcome.fetch;
+    // Through a proxy the address is the proxy's, which all hosts behind it have in common.
+    let address = remote.filter(|_| proxy.is_none()).map(|remote| remote.ip());
+    Some(Measured { took: Duration::from_millis(*millis), well, address, worker })
 }
 
 /// Milliseconds since the Unix epoch.

@@ -190,6 +190,9 @@ impl Engine {
         {
             return Some(format!("the itemsaver, with {} pages ({problem})", self.unsaved.len()));
         }
+        if let Some(waiting) = self.proxies.waiting_for(now) {
+            return Some(waiting);
+        }
         if self.in_flight > 0 || ledger.urls.queued == 0 {
             return None;
         }

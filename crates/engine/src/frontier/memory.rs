@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
+use crate::cookies::{Changes, Cookie};
 use crate::ledger::{self, Ledger};
 use crate::request::Request;
 use crate::scheduler::{Health, KnownRobots};
@@ -29,6 +30,7 @@ pub(crate) struct MemoryStorage {
     health: HashMap<Origin, Health>,
     pages: HashMap<Origin, u64>,
     robots: HashMap<Origin, KnownRobots>,
+    cookies: Changes,
     stories: BTreeMap<DedupKey, Story>,
     rejected: BTreeMap<ItemPlace, RejectedItem>,
     send: BTreeMap<ItemPlace, RejectedItem>,
@@ -116,6 +118,15 @@ impl Storage for MemoryStorage {
 
     fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError> {
         Ok(self.robots.get(origin).cloned())
+    }
+
+    fn set_cookies(&mut self, domain: &str, cookies: &[Cookie]) {
+        self.cookies.insert(domain.to_owned(), cookies.to_vec());
+        self.cookies.retain(|_, cookies| !cookies.is_empty());
+    }
+
+    fn cookies(&self) -> Result<Changes, FrontierError> {
+        Ok(self.cookies.clone())
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {

@@ -34,6 +34,7 @@ pub use storage::ItemPlace;
 pub use story::{DeadLetter, OriginState, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
 pub use thread::{Change, Changed, FrontierEvent, FrontierThread, Group, Look, Order, TAKES};
 
+use crate::cookies;
 use crate::ledger::Ledger;
 use crate::request::Request;
 use crate::scheduler::{Health, KnownRobots};
@@ -74,6 +75,12 @@ pub trait Frontier: Send {
     /// # Errors
     /// When the store cannot be read.
     fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError>;
+
+    /// The cookies of each domain, as they were noted last.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn cookies(&self) -> Result<cookies::Changes, FrontierError>;
 
     /// Gives an origin up: everything queued for it, and all that will be found for it, is dead for this reason, by one record. Requests of
     /// it that are in flight end as they end.
@@ -163,6 +170,8 @@ pub struct Notes {
     pub robots: Vec<(Origin, KnownRobots)>,
     /// Further requests found outside of pages, such as sitemaps, to be entered if in scope and unknown.
     pub found: Vec<Request>,
+    /// The cookies of domains that have changed since the last group.
+    pub cookies: cookies::Changes,
     /// Items sent again since the last group, with what became of them.
     pub resent: Vec<Resent>,
 }

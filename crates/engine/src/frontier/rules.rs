@@ -13,6 +13,7 @@ use super::{
     Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OriginState, OutputMark, PageEnd, RejectedItem, Requeued, Resent,
     Story, StoryEnd, Taken, Whereabouts,
 };
+use crate::cookies::Changes;
 use crate::ledger::{ItemCounts, Ledger, count, uncount};
 use crate::request::{Request, Tries};
 use crate::retry;
@@ -353,6 +354,9 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
         for (origin, robots) in &notes.robots {
             self.storage.set_robots(origin, robots);
         }
+        for (domain, cookies) in &notes.cookies {
+            self.storage.set_cookies(domain, cookies);
+        }
         for found in &notes.found {
             self.enter_new(found, Some(Admission { scope, is_repeated: false }), &mut answer)?;
         }
@@ -402,6 +406,10 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
 
     fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError> {
         self.storage.robots(origin)
+    }
+
+    fn cookies(&self) -> Result<Changes, FrontierError> {
+        self.storage.cookies()
     }
 
     fn find(&self, key: DedupKey) -> Result<Option<Whereabouts>, FrontierError> {

@@ -7,6 +7,7 @@ use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
 use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Whereabouts};
+use crate::cookies::{Changes, Cookie};
 use crate::ledger::Ledger;
 use crate::request::Request;
 use crate::scheduler::{Health, KnownRobots};
@@ -67,6 +68,15 @@ pub trait Storage: Send {
     /// # Errors
     /// When the store cannot be read.
     fn robots(&self, origin: &Origin) -> Result<Option<KnownRobots>, FrontierError>;
+
+    /// Keeps the cookies of a domain in place of those it had; none: it has none any more.
+    fn set_cookies(&mut self, domain: &str, cookies: &[Cookie]);
+
+    /// The cookies of each domain; as of the last group.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn cookies(&self) -> Result<Changes, FrontierError>;
 
     /// Hands out; see [`Frontier::take`](super::Frontier::take). Needs no [`apply`](Storage::apply).
     ///

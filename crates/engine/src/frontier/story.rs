@@ -1,5 +1,6 @@
 //! Stories: what became of a request, kept so that any URL can say why.
 
+use model::job::Validators;
 use model::{CrawlUrl, DedupKey, Item, Origin};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,9 @@ pub struct PageFacts {
     pub items: ItemCounts,
     /// The worker that fetched it, as the user named it.
     pub worker: String,
+    /// What names this version of it, as its server said, for whoever fetches it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validators: Option<Box<Validators>>,
 }
 
 /// An item that its store refused, kept whole: a dead letter.

@@ -1,11 +1,12 @@
 use super::memory::MemoryFrontier;
 use super::*;
+use crate::cookies::{Changes, Cookie};
 use crate::ledger::{ItemCounts, UrlCounts};
 use crate::request::{Cost, Request};
 use crate::retry::LOST_ITS_WORKER;
 use crate::scheduler::{Health, Ill};
 use crate::scope::{KeyRules, LinkRules, Site};
-use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId, SpiderHash};
+use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId, Secret, SpiderHash};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::collections::{BTreeMap, BTreeSet};
@@ -225,7 +226,7 @@ fn rejected(page: &str, ordinal: u32, reason: &str) -> RejectedItem {
 fn a_refused_item_is_kept_whole_and_sent_again_without_a_fetch(frontier: &mut dyn Frontier) {
     frontier.seed(vec![request("a")]).unwrap();
     take(frontier, 1, Instant::now());
-    let items = ItemCounts { parsed: 3, saved: 1, rejected: 2, collided: 0 };
+    let items = ItemCounts { parsed: 3, saved: 1, rejected: 2, ..ItemCounts::default() };
     let refused = vec![rejected("a", 0, "one"), rejected("a", 2, "two")];
     let end = PageEnd { facts: PageFacts { items, ..PageFacts::default() }, rejected: refused.clone(), ..PageEnd::default() };
     frontier.commit(vec![ending("a", Fate::Page(end))], &Notes::default(), &scope()).unwrap();
@@ -240,7 +241,7 @@ fn a_refused_item_is_kept_whole_and_sent_again_without_a_fetch(frontier: &mut dy
         Resent { item: refused[1].clone(), answer: Err("three".to_owned()) },
     ];
     frontier.commit(vec![], &Notes { resent, ..Notes::default() }, &scope()).unwrap();
-    let expected = ItemCounts { parsed: 3, saved: 2, rejected: 1, collided: 0 };
+    let expected = ItemCounts { parsed: 3, saved: 2, rejected: 1, ..ItemCounts::default() };
     assert_eq!((frontier.ledger().items, frontier.to_send(None, 9).unwrap()), (expected, vec![]));
     assert_eq!(frontier.rejected(None, 9).unwrap(), [rejected("a", 2, "three")]);
     assert_eq!(frontier.ledger().rejected_by_reason, [("three".to_owned(), 1)].into());
@@ -282,6 +283,31 @@ fn another_parser_for_a_known_url_is_counted(frontier: &mut dyn Frontier) {
 }
 
 /// Every behaviour of a frontier, over each storage.
+fn notes_with_cookies(domain: &str, values: &[&str]) -> Notes {
+    let cookie = |(number, value): (usize, &&str)| Cookie {
+        name: format!("n{number}"),
+        value: Secret::new(*value),
+        host_only: true,
+        path: "/".to_owned(),
+        secure: false,
+        expires_ms: None,
+        number: number as u64,
+    };
+    Notes { cookies: [(domain.to_owned(), values.iter().enumerate().map(cookie).collect())].into(), ..Notes::default() }
+}
+
+fn cookies_of_a_domain_take_the_place_of_those_it_had(frontier: &mut dyn Frontier) {
+    assert_eq!(frontier.cookies().unwrap(), Changes::new());
+    let (first, second) = (notes_with_cookies("a", &["1", "2"]), notes_with_cookies("b", &["3"]));
+    for notes in [&notes_with_cookies("a", &["0"]), &first, &second] {
+        frontier.commit(vec![], notes, &scope()).unwrap();
+    }
+    let both: Changes = first.cookies.into_iter().chain(second.cookies.clone()).collect();
+    assert_eq!(frontier.cookies().unwrap(), both);
+    frontier.commit(vec![], &notes_with_cookies("a", &[]), &scope()).unwrap();
+    assert_eq!(frontier.cookies().unwrap(), second.cookies);
+}
+
 macro_rules! conformance {
     ($($behaviour:ident)*) => {
         mod memory {
@@ -302,6 +328,7 @@ macro_rules! conformance {
 conformance! {
     a_url_is_handed_out_once_in_order_of_priority_then_discovery
     a_second_ending_changes_nothing
+    cookies_of_a_domain_take_the_place_of_those_it_had
     what_scope_refuses_is_counted_by_reason_and_asked_only_for_the_unknown
     urls_that_differ_in_what_does_not_count_are_one_request
     urls_alike_have_a_budget_and_what_is_known_costs_none
@@ -365,7 +392,8 @@ fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued()
     tried.tries.attempts = 2;
     tried.referrer = Some(Arc::new(request("a").url));
     let output = Some(OutputMark { file: "f".to_owned(), bytes: 7 });
-    let notes = Notes { versions: 9, output, sites: vec![Site::of(&request("").url)], ..Notes::default() };
+    let cookies = notes_with_cookies("h", &["1"]).cookies;
+    let notes = Notes { versions: 9, output, sites: vec![Site::of(&request("").url)], cookies: cookies.clone(), ..Notes::default() };
     frontier.commit(vec![page("a", &["c"])], &notes, &scope()).unwrap();
     assert_eq!(take(&mut *frontier, 1, now), ["b"]);
     let again = Fate::Again { not_before: Some(now + Duration::from_secs(3600)) };
@@ -376,6 +404,7 @@ fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued()
     drop(frontier);
 
     let mut frontier = open(folder.path());
+    assert_eq!(frontier.cookies().unwrap(), cookies);
     assert_eq!(*frontier.ledger(), ledger);
     let woken = frontier.seed(vec![request("a")]).unwrap().woken;
     assert_eq!(origins(woken), [request("").url.origin()]);
@@ -462,7 +491,7 @@ fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back() {
     let mut frontier = open(folder.path());
     frontier.seed(vec![request("a"), request("b"), request("c"), request("d")]).unwrap();
     take(&mut *frontier, 3, Instant::now());
-    let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, collided: 0 };
+    let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, ..ItemCounts::default() };
     let end = PageEnd { facts: PageFacts { items, ..PageFacts::default() }, rejected: vec![rejected("a", 0, "one")], ..PageEnd::default() };
     let group = vec![
         ending("a", Fate::Page(end)),

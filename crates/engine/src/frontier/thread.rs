@@ -74,7 +74,7 @@ pub enum Change {
         /// The seeds.
         seeds: Vec<Request>,
         /// Their sites and permits.
-        notes: Notes,
+        notes: Box<Notes>,
         /// Who waits.
         reply: Reply<Seeded>,
     },
@@ -104,7 +104,7 @@ pub struct Group {
     /// What has ended.
     pub endings: Vec<Ending>,
     /// What is noted with it.
-    pub notes: Notes,
+    pub notes: Box<Notes>,
     /// Judges what is found.
     pub scope: Arc<Scope>,
 }

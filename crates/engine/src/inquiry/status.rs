@@ -167,8 +167,9 @@ impl fmt::Display for CrawlStatus {
         let balance = if self.balanced { "" } else { " NOT BALANCED: run `engine check`" };
         line("urls", format!("{discovered} discovered = {done} done + {dead} dead + {skipped} skipped + {queued} queued{balance}"))?;
         line("pages", format!("{} done, {} in flight, {} waiting for the store", self.pages, self.in_flight, self.unsaved))?;
-        let ItemCounts { parsed, saved, rejected, collided: _ } = self.items;
-        line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected"))?;
+        let ItemCounts { parsed, saved, rejected, collided: _, noindex } = self.items;
+        let noindex = if noindex > 0 { format!("; {noindex} not kept (noindex)") } else { String::new() };
+        line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected{noindex}"))?;
         if let Some(what) = &self.waiting_for {
             line("waiting", format!("for {what}"))?;
         }

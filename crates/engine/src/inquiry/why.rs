@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use model::job::Validators;
 use model::{CrawlUrl, ParserRef};
 use serde::{Deserialize, Serialize};
 
@@ -195,12 +196,18 @@ impl fmt::Display for Explanation {
         let mut line = |label: &str, value: String| writeln!(f, "  {label:<10}{value}");
         line("state", state.to_string())?;
         if let UrlState::Page { facts, .. } = state {
-            let PageFacts { status, bytes, fetched_at_ms, version, links, items, worker } = facts;
-            let ItemCounts { parsed, saved, rejected, collided } = items;
+            let PageFacts { status, bytes, fetched_at_ms, version, links, items, worker, validators } = facts;
+            let ItemCounts { parsed, saved, rejected, collided, noindex } = items;
             line("fetched", format!("{} by worker {worker}: status {status}, {bytes} bytes, {links} links", instant(*fetched_at_ms)))?;
+            if let Some(Validators { etag, last_modified }) = validators.as_deref() {
+                let named = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
+                let both: Vec<String> = named("ETag", etag).into_iter().chain(named("Last-Modified", last_modified)).collect();
+                line("known by", both.join(", "))?;
+            }
             let collided =
                 if *collided > 0 { format!("; {collided} under an identity that another page wrote first") } else { String::new() };
-            line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected, as version {version}{collided}"))?;
+            let noindex = if *noindex > 0 { format!("; {noindex} not kept, as it says noindex") } else { String::new() };
+            line("items", format!("{parsed} parsed = {saved} saved + {rejected} rejected, as version {version}{collided}{noindex}"))?;
         }
         for Rejection { item_type, id, reason } in rejected {
             line("rejected", format!("{item_type} {id}: {reason}"))?;
@@ -289,6 +296,7 @@ mod tests {
             version: 3,
             links: 4,
             worker: ":9000".to_owned(),
+            validators: Some(Box::new(Validators { etag: Some("\"v1\"".to_owned()), last_modified: None })),
             ..PageFacts::default()
         };
         let end = Fate::Page(PageEnd { facts, ..PageEnd::default() });
@@ -300,6 +308,7 @@ mod tests {
 http://h/a
   state     done: a page, 1970-01-01T00:00:03Z
   fetched   1970-01-01T00:00:02Z by worker :9000: status 200, 7 bytes, 4 links
+  known by  ETag \"v1\"
   items     0 parsed = 0 saved + 0 rejected, as version 3
   found     on http://h/, depth 1
   parser    page, priority 0

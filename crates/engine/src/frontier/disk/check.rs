@@ -485,6 +485,7 @@ fn differences(is: &Ledger, should: &Ledger) -> Vec<(String, u64, u64)> {
         ("saved", a.saved, b.saved),
         ("rejected", a.rejected, b.rejected),
         ("collided", a.collided, b.collided),
+        ("noindex", a.noindex, b.noindex),
     ];
     all.extend(items.map(|(name, a, b)| (format!("items {name}"), a, b)));
     for (what, a, b) in [
@@ -556,7 +557,7 @@ mod tests {
         frontier.seed(on_h.iter().chain(&given_up).cloned().collect()).unwrap();
         let mut taken = frontier.take(&on_h[0].url.origin(), 4, now).unwrap().requests.into_iter().map(Box::new);
         let mut ending = |fate| Ending { request: taken.next().unwrap(), fate };
-        let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, collided: 0 };
+        let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, ..ItemCounts::default() };
         let item = Item {
             url: on_h[0].url.clone(),
             item_type: "t".to_owned(),

@@ -3,7 +3,7 @@
 //! Keyspaces, written together in one atomic batch a group: `known` (every URL's key: its parser's hash, and where it is or was queued),
 //! `due` and `later` (the queues, in the order they are handed out), `done` and `dead` (what became of a URL: its story), `rejected` and
 //! `send` (items that were refused, and those of them to be sent again), `origins`, `robots` (their rules), `alike` (counts against traps), and `crawl` (a record:
-//! identity and counters; the scope).
+//! identity and counters; the scope; the cookies of each domain).
 //!
 //! **Invariant.** A known URL is in exactly one of `due`, `later`, `done`, `dead`; in a queue it is at the place that `known` names.
 //! **Invariant.** What is in flight is known to this process only: on disk it is queued until the group that ends it.
@@ -39,6 +39,7 @@ pub use record::{CrawlRecord, OutputMark};
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OriginState, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
+use crate::cookies::{Changes, Cookie};
 use crate::ledger::{self, Ledger};
 use crate::request::Request;
 use crate::scheduler::{Health, Ill, KnownRobots};
@@ -65,6 +66,9 @@ const RECORD: &str = "record";
 
 /// The key of the scope in `crawl`: written at each start, unlike the record.
 const SCOPE: &str = "scope";
+
+/// What the keys of cookies in `crawl` begin with; the domain follows.
+const COOKIES: &str = "cookies/";
 
 /// What becomes of what is there when a frontier is opened.
 pub struct Opening<'o> {
@@ -470,6 +474,25 @@ impl Storage for DiskStorage {
         // What cannot be read is fetched anew.
         let Ok(RobotsRecord { rules, until_ms }) = record::decode(&bytes) else { return Ok(None) };
         Ok(Some(KnownRobots { rules: Arc::new(rules.into_owned()), until: self.clock.to_instant(until_ms) }))
+    }
+
+    fn set_cookies(&mut self, domain: &str, cookies: &[Cookie]) {
+        let key = [COOKIES, domain].concat();
+        match cookies {
+            [] => self.batch.remove(&self.spaces.crawl, key),
+            cookies => self.batch.insert(&self.spaces.crawl, key, record::encode(&cookies)),
+        }
+    }
+
+    fn cookies(&self) -> Result<Changes, FrontierError> {
+        let mut all = Changes::new();
+        for entry in self.spaces.crawl.prefix(COOKIES) {
+            let (key, value) = entry.into_inner().map_err(failed)?;
+            let domain = key.strip_prefix(COOKIES.as_bytes()).and_then(|domain| std::str::from_utf8(domain).ok());
+            let domain = domain.ok_or_else(|| damaged("a domain of cookies is no text"))?;
+            all.insert(domain.to_owned(), record::decode(&value)?);
+        }
+        Ok(all)
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {
