@@ -56,7 +56,7 @@ use sync::Syncer;
 pub type DiskFrontier = StoredFrontier<DiskStorage>;
 
 /// Bytes of blocks that are kept in memory.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const CACHE_BYTES: u64 = 48 * 1024 * 1024;
 
 /// Bytes of one keyspace that are written and not yet in a file of their own.
 const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
