@@ -14,13 +14,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use model::{Outcome, RobotsAnswer, RobotsRules, Verdict};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::event::Event;
 use crate::request_loop::{Dispatch, End};
 use crate::scheduler::{ROBOTS_HOPS, RobotsErrand};
@@ -144,28 +145,6 @@ struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogEnded;
 
-/// The wall clock as it was at the start, going on with the monotonic one.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    base: Instant,
-    base_ms: u64,
-}
-
-impl Clock {
-    fn begin(least_ms: u64) -> Clock {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { base: Instant::now(), base_ms: least_ms.max(since.as_millis() as u64) }
-    }
-
-    /// Whole milliseconds up to this time.
-    fn millis(self, time: Instant) -> u64 {
-        match time.checked_duration_since(self.base) {
-            Some(after) => self.base_ms + after.as_millis() as u64,
-            None => self.base_ms.saturating_sub((self.base - time).as_nanos().div_ceil(1_000_000) as u64),
-        }
-    }
-}
-
 /// What a log is begun with.
 #[derive(Debug)]
 pub struct LogStart<'s> {
@@ -190,7 +169,7 @@ impl FetchLog {
         let LogStart { crawl, epoch, started, least_ms, deadline } = start;
         let mut file = open(path)?;
         let clock = Clock::begin(least_ms);
-        file.write_all(&line(&Record::Start(Start { at_ms: clock.millis(started), crawl: crawl.into(), epoch })))?;
+        file.write_all(&line(&Record::Start(Start { at_ms: clock.millis_by(started), crawl: crawl.into(), epoch })))?;
         let (lines, queue) = mpsc::channel(LINES);
         let (over, ended) = oneshot::channel();
         std::thread::Builder::new().name("fetch-log".to_owned()).spawn(move || {
@@ -209,7 +188,7 @@ impl FetchLog {
         let Dispatch { request, terms, lease, robots_allow, .. } = dispatch;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let record = Record::Dispatch(Sent {
-            at_ms: self.clock.millis(Instant::now()),
+            at_ms: self.clock.millis_by(Instant::now()),
             number,
             host: request.url.host_str().into(),
             url: request.url.as_str().into(),
@@ -231,7 +210,7 @@ impl FetchLog {
     pub async fn came(&self, number: u64, dispatch: &Dispatch, end: &End) -> Result<(), LogEnded> {
         let Dispatch { request, robots, lease, since, .. } = dispatch;
         let mut came = Came {
-            at_ms: self.clock.millis(Instant::now()),
+            at_ms: self.clock.millis_by(Instant::now()),
             number,
             host: request.url.host_str().into(),
             url: request.url.as_str().into(),
@@ -246,7 +225,7 @@ impl FetchLog {
             robots: None,
         };
         match end {
-            End::Lost { silent, .. } => came.until_ms = silent.then(|| self.clock.millis(*since + self.deadline)),
+            End::Lost { silent, .. } => came.until_ms = silent.then(|| self.clock.millis_by(*since + self.deadline)),
             End::Answered(outcome) => {
                 let Outcome { verdict, fetch } = outcome;
                 came.verdict = match verdict {
@@ -332,14 +311,6 @@ mod tests {
     use super::*;
     use model::outcome::FetchFacts;
     use model::{CrawlUrl, Redirect, RetryClass, WireError};
-
-    #[test]
-    fn a_time_before_the_base_is_known_too_and_never_told_too_late() {
-        let clock = Clock::begin(u64::MAX / 2);
-        assert_eq!(clock.millis(clock.base), u64::MAX / 2);
-        assert_eq!(clock.millis(clock.base + Duration::from_micros(1_999)), u64::MAX / 2 + 1);
-        assert_eq!(clock.millis(clock.base - Duration::from_micros(1)), u64::MAX / 2 - 1);
-    }
 
     #[test]
     fn rules_that_are_gone_are_noted_as_much_as_rules_that_are_there() {

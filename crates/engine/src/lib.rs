@@ -12,6 +12,8 @@
 pub mod args;
 pub mod config;
 
+mod clock;
+
 pub mod request;
 
 pub mod domain;

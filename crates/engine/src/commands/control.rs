@@ -4,6 +4,7 @@ use model::CrawlUrl;
 
 use super::args::{AddArgs, ControlArgs, WorkersArgs};
 use super::{CommandError, Outcome, answer, place};
+use crate::config::parse_url;
 use crate::control::Seeded;
 
 pub(super) async fn pause(ControlArgs { state }: ControlArgs) -> Result<Outcome, CommandError> {
@@ -17,7 +18,7 @@ pub(super) async fn resume(ControlArgs { state }: ControlArgs) -> Result<Outcome
 }
 
 pub(super) async fn add(AddArgs { urls, state }: AddArgs) -> Result<Outcome, CommandError> {
-    let parse = |text: &String| CrawlUrl::parse(text).map_err(|error| format!("cannot crawl {text:?}: {error}"));
+    let parse = |text: &String| parse_url(text);
     let (urls, mistakes): (Vec<_>, Vec<_>) = urls.iter().map(parse).partition(Result::is_ok);
     let mistakes: Vec<String> = mistakes.into_iter().filter_map(Result::err).collect();
     if !mistakes.is_empty() {

@@ -16,7 +16,7 @@ use worker::Registry;
 
 use super::args::DoctorArgs;
 use super::{CommandError, Outcome, answer};
-use crate::config::default_user_agent;
+use crate::config::{default_user_agent, parse_url};
 use crate::embedded;
 use crate::limits::DIAL;
 use crate::permits::NetPermits;
@@ -53,22 +53,17 @@ impl fmt::Display for Finding {
 }
 
 pub(super) async fn run(args: DoctorArgs) -> Result<Outcome, CommandError> {
-    let parse_all = |list: Option<&str>| {
-        let hosts = list.into_iter().flat_map(|list| list.split(',')).map(str::trim).filter(|host| !host.is_empty());
-        hosts
-            .map(|host| host.parse::<PeerAddress>().map_err(|error| CommandError::Mistake(error.to_string())))
-            .collect::<Result<Vec<_>, _>>()
-    };
-    let workers = parse_all(args.worker_hosts.as_deref())?;
-    let itemsavers = parse_all(args.itemsaver_host.as_deref())?;
-    let parse_url = |text: &String| CrawlUrl::parse(text).map_err(|error| CommandError::Mistake(format!("cannot crawl {text:?}: {error}")));
-    let url = args.url.as_ref().map(parse_url).transpose()?;
+    let parse_host = |host: &str| host.trim().parse::<PeerAddress>().map_err(|error| CommandError::Mistake(error.to_string()));
+    let listed = args.worker_hosts.iter().flat_map(|list| list.split(',')).filter(|host| !host.trim().is_empty());
+    let workers = listed.map(parse_host).collect::<Result<Vec<_>, _>>()?;
+    let itemsaver = args.itemsaver_host.as_deref().map(parse_host).transpose()?;
+    let url = args.url.as_deref().map(parse_url).transpose().map_err(CommandError::Mistake)?;
     let mut findings = vec![state(args.state.unwrap_or_else(|| PathBuf::from(STATES)))];
     let hello = Hello::new(Role::Engine, None);
     for host in &workers {
         findings.push(worker_at(host, &hello).await);
     }
-    for host in &itemsavers {
+    if let Some(host) = &itemsaver {
         findings.push(itemsaver_at(host, &hello).await);
     }
     if let Some(url) = url {

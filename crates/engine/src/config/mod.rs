@@ -37,6 +37,7 @@ use crate::state::{STATES, StateDir};
 use values::Values;
 
 pub use seeds::SeedSource;
+pub(crate) use seeds::parse_url;
 
 /// A crawl, ready to be started.
 #[derive(Debug)]

@@ -104,15 +104,23 @@ fn parse(texts: &[String], values: &mut Values) -> Vec<CrawlUrl> {
     }
     let mut urls = Vec::new();
     for text in texts {
-        match CrawlUrl::parse(text) {
+        match parse_url(text) {
             Ok(url) => urls.push(url),
-            Err(error) => {
-                let hint = meant(text).map(|url| format!("; did you mean {url} ?")).unwrap_or_default();
-                values.mistake(format!("cannot crawl {text:?}: {error}{hint}"));
-            }
+            Err(mistake) => values.mistake(mistake),
         }
     }
     urls
+}
+
+/// A URL that a person names.
+///
+/// # Errors
+/// A sentence, with what was probably meant.
+pub(crate) fn parse_url(text: &str) -> Result<CrawlUrl, String> {
+    CrawlUrl::parse(text).map_err(|error| {
+        let hint = meant(text).map(|url| format!("; did you mean {url} ?")).unwrap_or_default();
+        format!("cannot crawl {text:?}: {error}{hint}")
+    })
 }
 
 /// The URL someone meant who left the scheme out.

@@ -204,5 +204,5 @@ async fn drain_worker(events: Events, body: Bytes) -> Result<impl IntoResponse, 
 }
 
 fn parse_url(text: &str) -> Result<CrawlUrl, Problem> {
-    CrawlUrl::parse(text).map_err(|error| Problem(StatusCode::BAD_REQUEST, format!("cannot crawl {text:?}: {error}")))
+    crate::config::parse_url(text).map_err(|mistake| Problem(StatusCode::BAD_REQUEST, mistake))
 }

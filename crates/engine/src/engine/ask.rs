@@ -97,7 +97,7 @@ impl Engine {
 
     /// The requests of further seeds. Their sites join the scope, and their addresses may be reached.
     fn welcome(&mut self, urls: Vec<CrawlUrl>) -> (Vec<Request>, Notes) {
-        let mut notes = Notes { versions: self.notes.versions, now_ms: super::settle::wall_clock(), ..Notes::default() };
+        let mut notes = Notes { versions: self.notes.versions, now_ms: crate::clock::wall_clock(), ..Notes::default() };
         for url in &urls {
             let site = Site::of(url);
             if Arc::make_mut(&mut self.scope).add_site(site.clone()) {

@@ -3,8 +3,8 @@
 use model::Origin;
 use tokio::time::Instant;
 
-use super::settle::wall_clock;
 use super::{Committing, EndingCounts, Engine, EngineError, GROUP, GROUP_LINKS};
+use crate::clock::wall_clock;
 use crate::frontier::{Committed, Ending, Fate, FrontierEvent, Group, Notes, Order, Taken};
 
 impl Engine {
@@ -26,13 +26,9 @@ impl Engine {
         let counts = EndingCounts::of(&endings);
         self.committing = Some(Committing { endings: endings.len(), counts, bytes, given_up: origins });
         self.notes.now_ms = wall_clock();
-        let notes = Box::new(self.notes.clone());
-        self.notes.sites.clear();
-        self.notes.health.clear();
-        self.notes.robots.clear();
-        self.notes.found.clear();
-        self.notes.cookies.clear();
-        self.notes.resent.clear();
+        // What holds from group to group stays; all else goes with this one.
+        let next = Notes { versions: self.notes.versions, output: self.notes.output.clone(), ..Notes::default() };
+        let notes = Box::new(std::mem::replace(&mut self.notes, next));
         self.frontier.order(Order::Commit(Group { given_up, endings, notes, scope: self.scope.clone() }));
     }
 
@@ -64,7 +60,10 @@ impl Engine {
                 self.takes -= 1;
                 if let Some(known) = robots {
                     // A crawl that goes on may read sitemaps now that it did not before.
-                    if let Some(known) = known.as_ref().filter(|_| self.config.sitemaps && self.config.resumed) {
+                    if let Some(known) = known.as_ref().filter(|_| self.config.sitemaps && self.config.resumed)
+                        && !known.rules.sitemaps().is_empty()
+                        && self.sitemaps_found.insert(origin.clone())
+                    {
                         self.find_sitemaps(&origin, &known.rules);
                     }
                     self.scheduler.read_robots(&origin, known, now);

@@ -3,7 +3,7 @@
 use model::{CrawlUrl, Secret};
 
 use super::Engine;
-use super::settle::wall_clock;
+use crate::clock::wall_clock;
 use crate::request::Request;
 
 impl Engine {

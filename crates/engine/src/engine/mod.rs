@@ -16,7 +16,7 @@ mod robots;
 mod settle;
 mod stop;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -199,6 +199,8 @@ pub struct Engine {
     given_up: Vec<(Origin, String)>,
     notes: Notes,
     stopping: Option<Stopping>,
+    /// Origins whose sitemaps were entered from rules of an earlier start.
+    sitemaps_found: HashSet<Origin>,
     /// Nothing is handed out until somebody says so.
     paused: bool,
     /// What was asked of the frontier's thread and is not answered.
@@ -296,6 +298,7 @@ impl Engine {
             given_up: Vec::new(),
             notes,
             stopping: None,
+            sitemaps_found: HashSet::new(),
             paused: false,
             asks: 0,
             named_workers: dismissals.len(),

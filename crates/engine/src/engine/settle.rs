@@ -1,7 +1,7 @@
 //! Settling: what an outcome means for its request, its origin, its worker, and the frontier.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use model::error::code;
 use model::outcome::{Cut, FetchFacts};
@@ -10,6 +10,7 @@ use model::{Origin, Outcome, Page, ParserRef, Redirect, RetryClass, Verdict, Wir
 use tokio::time::Instant;
 
 use super::{Engine, Unsaved, share};
+use crate::clock::wall_clock;
 use crate::frontier::{Ending, Fate, PageEnd, PageFacts, RejectedItem};
 use crate::ledger::ItemCounts;
 use crate::pool::member::WorkerClient;
@@ -289,11 +290,6 @@ fn measured(outcome: &Outcome, worker: WorkerIndex) -> Option<Measured> {
     // Through a proxy the address is the proxy's, which all hosts behind it have in common.
     let address = remote.filter(|_| proxy.is_none()).map(|remote| remote.ip());
     Some(Measured { took: Duration::from_millis(*millis), well, address, worker })
-}
-
-/// Milliseconds since the Unix epoch.
-pub(super) fn wall_clock() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// What a worker left out of a page, by the reason a report gives.

@@ -340,6 +340,10 @@ impl Host {
         random: f64,
     ) -> (Instant, bool) {
         self.slots.end(slot, now);
+        // A host with a page budget is remembered for as long as the crawl; its rules need not be.
+        if self.treatment.max_pages.is_some() {
+            self.lanes.iter_mut().for_each(Lane::forget_robots);
+        }
         let mut met = false;
         if let Some(Measured { took, well, address, worker }) = measured {
             if let Some(throttle) = self.treatment.throttle {

@@ -165,7 +165,7 @@ impl Lane {
             self.errands.push_back(RobotsErrand::to(&self.origin));
             return LaneTurn::Errand;
         }
-        if self.robots.forbid(next.url.path_and_query()).is_some() { LaneTurn::Forbidden } else { LaneTurn::Request }
+        if self.robots.forbid(next.url.path_and_query()) { LaneTurn::Forbidden } else { LaneTurn::Request }
     }
 
     pub(super) fn has_errand(&self) -> bool {
@@ -215,16 +215,16 @@ impl Lane {
     }
 
     pub(super) fn pop(&mut self) -> Option<Request> {
-        let next = self.window.pop_front();
-        // Rules can be large, and a host may be remembered for long: they come again with what its queue gets.
-        if self.window.is_empty()
-            && self.asked.is_none()
-            && !self.more
+        self.window.pop_front()
+    }
+
+    /// Forgets its rules while there is nothing to judge by them: they can be large. They come again with what its queue gets.
+    pub(super) fn forget_robots(&mut self) {
+        if !self.has_work()
             && let Robots::Known(_) = self.robots
         {
             self.robots = Robots::NotRead;
         }
-        next
     }
 
     /// Whether the window should be filled now: ahead of the time it is empty.

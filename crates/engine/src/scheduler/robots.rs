@@ -77,10 +77,11 @@ impl Robots {
         }
     }
 
-    /// The rule that forbids a path, as a text; none if it may be fetched, as far as is known.
-    pub(super) fn forbid(&self, path_and_query: &str) -> Option<String> {
-        let Robots::Known(KnownRobots { rules, .. }) = self else { return None };
-        let verdict = rules.judge(path_and_query);
-        (!verdict.allowed).then(|| verdict.rule.map_or_else(String::new, ToString::to_string))
+    /// Whether they forbid a path, as far as they are known.
+    pub(super) fn forbid(&self, path_and_query: &str) -> bool {
+        match self {
+            Robots::Known(KnownRobots { rules, .. }) => !rules.judge(path_and_query).allowed,
+            Robots::Ignored | Robots::NotRead | Robots::Wanted | Robots::Asked => false,
+        }
     }
 }

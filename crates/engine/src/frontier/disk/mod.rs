@@ -12,7 +12,6 @@
 //! again.
 
 mod check;
-mod clock;
 mod group;
 mod key_table;
 mod known;
@@ -39,12 +38,12 @@ pub use record::{CrawlRecord, OutputMark};
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{DeadLetter, FrontierError, Notes, OriginState, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
+use crate::clock::Clock;
 use crate::cookies::{Changes, Cookie};
 use crate::ledger::{self, Ledger};
 use crate::request::Request;
 use crate::scheduler::{Health, Ill, KnownRobots};
 use crate::scope::Scope;
-use clock::Clock;
 use group::{Change, OpenGroup};
 use known::KnownKeys;
 use origins::{OriginQueue, Origins};
