@@ -4,7 +4,7 @@ use elasticsearch::http::Method;
 use serde_json::json;
 
 use super::bulk::{self, Write, Written};
-use super::client::{Client, LIMITS};
+use super::client::{Client, LIMITS, Trouble};
 use super::documents::ItemDocument;
 use super::index::Index;
 use super::mapping;
@@ -41,7 +41,8 @@ pub enum Reindexed {
 
 /// Copies all items into a new index with the mapping of the present schemas, and has the alias lead there.
 ///
-/// The turn to write is taken first: an itemsaver that has the store open saves nothing more until it is started again.
+/// The turn to write is taken first: an itemsaver that has the store open saves nothing more until it is started again. What is under way
+/// then, and what an itemsaver that is started meanwhile gets, the server puts off until the alias leads to the new index.
 ///
 /// # Errors
 /// [`StoreError`]; the alias leads where it led then.
@@ -49,34 +50,75 @@ pub async fn reindex(spec: &ServerSpec) -> Result<Reindexed, StoreError> {
     let index = Index::new(Client::new(spec, LIMITS)?, &spec.index);
     index.check().await?;
     let told = |trouble| index.told(trouble);
-    index.take_epoch().await?;
+    let epoch = index.take_epoch().await?;
     let from = index.behind(&index.items).await.map_err(told)?.ok_or_else(|| index.unusable("it has no index".to_owned()))?;
     let to = mapping::next_index_name(&index.items, &from);
     let schemas = index.schemas().await?;
-    // The alias comes last; until then a bulk needs one to write through.
-    let passage = format!("{}-moving", index.items);
+    // The alias comes last; until then a bulk needs one to write through. No other run has the same.
+    let passage = format!("{}-moving-{epoch}", index.items);
     index.client.once(Method::Put, &to, &[], &mapping::items(&passage, &schemas)).await.map_err(told)?;
-    match copy(&index, &passage).await {
-        Ok(Copied { items, misfits }) if misfits.is_empty() => {
-            let actions = json!({ "actions": [
-                { "remove": { "index": from, "alias": index.items } },
-                { "remove": { "index": to, "alias": passage } },
-                { "add": { "index": to, "alias": index.items } },
-            ] });
-            index.client.write(Method::Post, "_aliases", &[], &actions.to_string()).await.map_err(told)?;
-            Ok(Reindexed::Moved { from, to, items })
-        }
+    let moving = Move { index: &index, from, to, passage };
+    match moving.carry_out().await {
+        Ok(Copied { items, misfits }) if misfits.is_empty() => Ok(Reindexed::Moved { from: moving.from, to: moving.to, items }),
         Ok(Copied { mut misfits, .. }) => {
-            index.client.once(Method::Delete, &to, &[], "").await.map_err(told)?;
+            moving.undo().await.map_err(told)?;
             let items = misfits.len() as u64;
             misfits.truncate(TOLD);
             Ok(Reindexed::DoNotFit { items, first: misfits })
         }
         Err(error) => {
             // Best effort: the error that matters is the first one.
-            let _ = index.client.once(Method::Delete, &to, &[], "").await;
+            let _ = moving.undo().await;
             Err(error)
         }
+    }
+}
+
+/// A new index that is being filled.
+struct Move<'a> {
+    index: &'a Index,
+    from: String,
+    to: String,
+    /// Leads to the new index until the alias does.
+    passage: String,
+}
+
+impl Move<'_> {
+    /// Copies, and has the alias lead to the new index if everything fits.
+    async fn carry_out(&self) -> Result<Copied, StoreError> {
+        let Move { index, from, to, passage } = self;
+        let told = |trouble| index.told(trouble);
+        // Answered once no write is under way: what is acknowledged is copied, and the rest is refused until the alias leads elsewhere.
+        index.client.write(Method::Put, &format!("{from}/_block/write"), &[], "").await.map_err(told)?;
+        let copied = copy(index, passage).await?;
+        if !copied.misfits.is_empty() {
+            return Ok(copied);
+        }
+        let actions = json!({ "actions": [
+            { "remove": { "index": from, "alias": index.items, "must_exist": true } },
+            { "remove": { "index": to, "alias": passage, "must_exist": true } },
+            { "add": { "index": to, "alias": index.items } },
+        ] });
+        match index.client.write(Method::Post, "_aliases", &[], &actions.to_string()).await {
+            // The answer to a first try may have been lost.
+            Err(trouble @ Trouble::Refused(..)) if index.behind(&index.items).await.map_err(told)?.as_ref() != Some(to) => {
+                Err(told(trouble))
+            }
+            Err(Trouble::Refused(..)) | Ok(_) => Ok(copied),
+            Err(trouble) => Err(told(trouble)),
+        }
+    }
+
+    /// Takes the new index away and lets the old one be written again.
+    async fn undo(&self) -> Result<(), Trouble> {
+        let Move { index, from, to, passage } = self;
+        // Without its passage the new index is in use, or is another run's.
+        if index.behind(passage).await?.as_ref() != Some(to) {
+            return Ok(());
+        }
+        index.client.once(Method::Delete, to, &[], "").await?;
+        let settings = json!({ "index.blocks.write": null }).to_string();
+        index.client.write(Method::Put, &format!("{from}/_settings"), &[], &settings).await.map(drop)
     }
 }
 

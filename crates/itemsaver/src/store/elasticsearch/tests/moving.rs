@@ -43,6 +43,38 @@ async fn a_field_of_a_new_kind_needs_a_new_index_and_all_items_move_there() {
     }
 }
 
+/// The answer to the first bulk of a reindexing is held back until an itemsaver that has been started meanwhile has tried to save.
+#[tokio::test]
+async fn what_is_saved_while_items_move_is_put_off_and_not_lost() {
+    for server in SERVERS {
+        let one = |name: &str| batch("c", 1, &[page(name, 1, &[item("t", name, "{}")])]);
+        let tried = Arc::new(AtomicBool::new(false));
+        let has_begun = Arc::new(tokio::sync::Notify::new());
+        let (is_tried, begins) = (Arc::clone(&tried), Arc::clone(&has_begun));
+        let judge = move |request: &gate::Request| {
+            if !request.line.contains("/_bulk") || is_tried.load(Ordering::Relaxed) {
+                return Verdict::Pass;
+            }
+            begins.notify_one();
+            Verdict::Answer(503)
+        };
+        let gate = Gate::before(services::shared(server), judge).await;
+        let place = Fresh::on(server);
+        save(&place.open().await, one("a")).await;
+        let through_gate = ServerSpec { url: gate.url(), ..place.0.clone() };
+        let moving = tokio::spawn(async move { reindex(&through_gate).await });
+        has_begun.notified().await;
+        let store = ElasticsearchStore::open_with(&place.0, HASTY).await.unwrap();
+        let late = store.save(one("late")).await;
+        tried.store(true, Ordering::Relaxed);
+        assert!(matches!(moving.await.unwrap(), Ok(Reindexed::Moved { items: 1, .. })));
+        let error = late.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        save(&store, one("late")).await;
+        assert_eq!(contents(&store).await, ["t/a {}", "t/late {}"]);
+    }
+}
+
 #[tokio::test]
 async fn items_that_do_not_fit_stay_where_they_are() {
     let place = Fresh::on(Server::Elasticsearch);
@@ -56,4 +88,5 @@ async fn items_that_do_not_fit_stay_where_they_are() {
     }
     let store = place.open().await;
     assert_eq!(contents(&store).await, ["t/1 {\"Age\":\"old\"}", "t/2 {\"Age\":\"2\"}"]);
+    save(&store, batch("c", 1, &[page("b", 1, &[item("t", "3", "{}")])])).await;
 }
