@@ -1,7 +1,7 @@
 //! Moving on to an index with the mapping that the schemas ask for now.
 
 use elasticsearch::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bulk::{self, Write, Written};
 use super::client::{Client, LIMITS, Trouble};
@@ -55,7 +55,9 @@ pub async fn reindex(spec: &ServerSpec) -> Result<Reindexed, StoreError> {
     let to = mapping::next_index_name(&index.items, &from);
     let schemas = index.schemas().await?;
     // The alias comes last; until then a bulk needs one to write through. No other run has the same.
-    let passage = format!("{}-moving-{epoch}", index.items);
+    let passages = format!("{}-moving-", index.items);
+    remove_remains(&index, &to, &passages).await.map_err(told)?;
+    let passage = format!("{passages}{epoch}");
     index.client.once(Method::Put, &to, &[], &mapping::items(&passage, &schemas)).await.map_err(told)?;
     let moving = Move { index: &index, from, to, passage };
     match moving.carry_out().await {
@@ -72,6 +74,20 @@ pub async fn reindex(spec: &ServerSpec) -> Result<Reindexed, StoreError> {
             Err(error)
         }
     }
+}
+
+/// Takes away what a run that was killed has left: an index that is still led to by a passage, and so by nothing else of ours.
+async fn remove_remains(index: &Index, to: &str, passages: &str) -> Result<(), Trouble> {
+    let aliases = match index.client.once(Method::Get, &format!("{to}/_alias"), &[], "").await {
+        Err(Trouble::Refused(404, _)) => return Ok(()),
+        answered => answered?,
+    };
+    let aliases: Value = index.client.read(&aliases)?;
+    let is_remains = aliases[to]["aliases"].as_object().is_some_and(|names| names.keys().any(|name| name.starts_with(passages)));
+    if is_remains {
+        index.client.once(Method::Delete, to, &[], "").await?;
+    }
+    Ok(())
 }
 
 /// A new index that is being filled.

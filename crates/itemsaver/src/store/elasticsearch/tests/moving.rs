@@ -1,5 +1,6 @@
 //! Schemas, and moving on to an index that has them.
 
+use model::save::SaveBatch;
 use model::schema::{FieldKind, FieldSchema, TypeSchema};
 
 use super::*;
@@ -43,36 +44,80 @@ async fn a_field_of_a_new_kind_needs_a_new_index_and_all_items_move_there() {
     }
 }
 
-/// The answer to the first bulk of a reindexing is held back until an itemsaver that has been started meanwhile has tried to save.
-#[tokio::test]
-async fn what_is_saved_while_items_move_is_put_off_and_not_lost() {
-    for server in SERVERS {
-        let one = |name: &str| batch("c", 1, &[page(name, 1, &[item("t", name, "{}")])]);
-        let tried = Arc::new(AtomicBool::new(false));
+/// A reindexing that gets no further than its first bulk until it may.
+struct Held {
+    moving: tokio::task::JoinHandle<Result<Reindexed, StoreError>>,
+    may_go_on: Arc<AtomicBool>,
+    _gate: Gate,
+}
+
+impl Held {
+    /// Returns once the first bulk has come.
+    async fn begin(server: Server, place: &Fresh) -> Held {
+        let may_go_on = Arc::new(AtomicBool::new(false));
         let has_begun = Arc::new(tokio::sync::Notify::new());
-        let (is_tried, begins) = (Arc::clone(&tried), Arc::clone(&has_begun));
+        let (may, begins) = (Arc::clone(&may_go_on), Arc::clone(&has_begun));
         let judge = move |request: &gate::Request| {
-            if !request.line.contains("/_bulk") || is_tried.load(Ordering::Relaxed) {
+            if !request.line.contains("/_bulk") || may.load(Ordering::Relaxed) {
                 return Verdict::Pass;
             }
             begins.notify_one();
             Verdict::Answer(503)
         };
         let gate = Gate::before(services::shared(server), judge).await;
-        let place = Fresh::on(server);
-        save(&place.open().await, one("a")).await;
         let through_gate = ServerSpec { url: gate.url(), ..place.0.clone() };
         let moving = tokio::spawn(async move { reindex(&through_gate).await });
         has_begun.notified().await;
+        Held { moving, may_go_on, _gate: gate }
+    }
+}
+
+fn one(name: &str) -> SaveBatch {
+    batch("c", 1, &[page(name, 1, &[item("t", name, "{}")])])
+}
+
+#[tokio::test]
+async fn what_is_saved_while_items_move_is_put_off_and_not_lost() {
+    for server in SERVERS {
+        let place = Fresh::on(server);
+        save(&place.open().await, one("a")).await;
+        let held = Held::begin(server, &place).await;
         let store = ElasticsearchStore::open_with(&place.0, HASTY).await.unwrap();
         let late = store.save(one("late")).await;
-        tried.store(true, Ordering::Relaxed);
-        assert!(matches!(moving.await.unwrap(), Ok(Reindexed::Moved { items: 1, .. })));
+        held.may_go_on.store(true, Ordering::Relaxed);
+        assert!(matches!(held.moving.await.unwrap(), Ok(Reindexed::Moved { items: 1, .. })));
         let error = late.unwrap_err();
         assert!(error.is_retryable(), "{error}");
         save(&store, one("late")).await;
         assert_eq!(contents(&store).await, ["t/a {}", "t/late {}"]);
     }
+}
+
+#[tokio::test]
+async fn a_move_that_was_killed_is_begun_again() {
+    for server in SERVERS {
+        let place = Fresh::on(server);
+        save(&place.open().await, one("a")).await;
+        Held::begin(server, &place).await.moving.abort();
+        assert!(matches!(reindex(&place.0).await, Ok(Reindexed::Moved { items: 1, .. })));
+        let store = place.open().await;
+        save(&store, one("b")).await;
+        assert_eq!(contents(&store).await, ["t/a {}", "t/b {}"]);
+    }
+}
+
+/// Which of two that run at the same moment moves the items does not matter.
+#[tokio::test]
+async fn a_move_that_another_has_begun_again_leaves_it_alone() {
+    let place = Fresh::on(Server::Elasticsearch);
+    save(&place.open().await, one("a")).await;
+    let held = Held::begin(Server::Elasticsearch, &place).await;
+    assert!(matches!(reindex(&place.0).await, Ok(Reindexed::Moved { items: 1, .. })));
+    held.may_go_on.store(true, Ordering::Relaxed);
+    held.moving.await.unwrap().unwrap_err();
+    let store = place.open().await;
+    save(&store, one("b")).await;
+    assert_eq!(contents(&store).await, ["t/a {}", "t/b {}"]);
 }
 
 #[tokio::test]
