@@ -205,7 +205,9 @@ const PROXY_AUTHENTICATION: u16 = 407;
 
 fn of_failure(url: &CrawlUrl, code: &str, fetch: &FetchFacts) -> Blame {
     match (fetch.status, code) {
-        (Some(PROXY_AUTHENTICATION), _) | (_, "bad proxy") => Blame::Proxy,
+        (_, "bad proxy" | "proxy authentication") => Blame::Proxy,
+        // Through a tunnel only the site itself can say so.
+        (Some(PROXY_AUTHENTICATION), _) if !url.is_https() => Blame::Proxy,
         (Some(_), _) => Blame::Nobody,
         // The worker connects to proxies alone: what was refused, out of reach or without an address is the proxy.
         (None, "connection refused" | "host unreachable" | "dns error") => Blame::Proxy,
@@ -304,6 +306,8 @@ mod tests {
             ("http://h/", "connection refused", None, Blame::Proxy),
             ("http://h/", "dns error", None, Blame::Proxy),
             ("http://h/", "wrong status code: 407", Some(407), Blame::Proxy),
+            ("https://h/", "wrong status code: 407", Some(407), Blame::Nobody),
+            ("https://h/", "proxy authentication", None, Blame::Proxy),
             ("http://h/", "wrong status code: 503", Some(503), Blame::Nobody),
             ("http://h/", "incomplete body", Some(200), Blame::Nobody),
             ("http://h/", "proxy error", None, Blame::Unknown),

@@ -20,6 +20,9 @@ pub(crate) fn body_too_large(limit: u64) -> WireError {
     WireError::new("body too large", RetryClass::Skip, format!("more than {limit} bytes"))
 }
 
+/// How the HTTP client words a 407 in answer to CONNECT; the type of that error is not public.
+const PROXY_AUTHENTICATION: &str = "tunnel error: proxy authorization required";
+
 /// What stopped a request before its answer.
 ///
 /// Trouble with making a connection is the origin's. A connection that was made and then lost may be the fault of this one page, as when
@@ -46,6 +49,8 @@ pub(crate) fn of_request(error: &reqwest::Error, proxied: bool) -> WireError {
             "host unreachable"
         } else if error.is_timeout() {
             "connect timeout"
+        } else if proxied && chain.iter().any(|cause| cause.to_string() == PROXY_AUTHENTICATION) {
+            "proxy authentication"
         } else if proxied {
             "proxy error"
         } else if is_https(error) && (is(io::ErrorKind::ConnectionReset) || io().all(|error| error.raw_os_error().is_none())) {

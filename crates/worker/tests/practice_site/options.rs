@@ -235,6 +235,14 @@ async fn a_proxy_is_told_its_password_and_nobody_else_is() {
     let Verdict::Failed(error) = outcome.verdict else { panic!("a page") };
     assert_eq!(error.code, "wrong status code: 407");
 
+    // One that asks for it before it opens a tunnel.
+    let asking = answering(|mut client| async move {
+        let _ = client.read(&mut [0; 4096]).await;
+        client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    assert_eq!(failure(with("https://no-such-host.invalid/", asking)).await, ("proxy authentication".to_owned(), RetryClass::Origin));
+
     // One that opens no tunnel.
     let closed = answering(|mut client| async move {
         let _ = client.read(&mut [0; 4096]).await;
