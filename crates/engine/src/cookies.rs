@@ -131,9 +131,8 @@ impl Jar {
         self.domains.insert(domain.to_owned(), new);
     }
 
-    /// The `Cookie` header for a request, with what a chain of redirects has set for it; none if there is nothing to send. A cookie of
-    /// the jar counts more than one of the chain of that name.
-    pub fn header(&self, url: &CrawlUrl, of_chain: Option<&str>, now_ms: u64) -> Option<String> {
+    /// The `Cookie` header for a request; none if there is nothing to send.
+    pub fn header(&self, url: &CrawlUrl, now_ms: u64) -> Option<String> {
         let host = url.host_str();
         let mut found: Vec<&Cookie> = domains_of(host)
             .filter_map(|domain| self.domains.get(domain).map(|known| (domain, known)))
@@ -141,12 +140,8 @@ impl Jar {
             .filter(|cookie| !cookie.is_over(now_ms) && (url.is_https() || !cookie.secure) && is_below(path(url), &cookie.path))
             .collect();
         found.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), cookie.number));
-        let names: Vec<&str> = found.iter().map(|cookie| cookie.name.as_str()).collect();
-        let own = found.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value.reveal()));
-        let chained = of_chain.into_iter().flat_map(|pairs| pairs.split("; "));
-        let chained = chained.filter(|pair| !names.contains(&pair.split('=').next().unwrap_or_default())).map(str::to_owned);
         let mut header = String::new();
-        for pair in own.chain(chained) {
+        for pair in found.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value.reveal())) {
             if header.len() + pair.len() + 2 > MAX_HEADER {
                 break;
             }
@@ -257,7 +252,7 @@ mod tests {
     }
 
     fn sent(jar: &Jar, to: &str) -> String {
-        jar.header(&url(to), None, NOW).unwrap_or_default()
+        jar.header(&url(to), NOW).unwrap_or_default()
     }
 
     #[test]
@@ -332,7 +327,7 @@ mod tests {
                 "past=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
             ],
         );
-        let at = |jar: &Jar, seconds: u64| jar.header(&url("http://h.example/"), None, NOW + 1_000 * seconds);
+        let at = |jar: &Jar, seconds: u64| jar.header(&url("http://h.example/"), NOW + 1_000 * seconds);
         assert_eq!(at(&jar, 0).as_deref(), Some("age=1; date=2; session=3"));
         assert_eq!(at(&jar, 5).as_deref(), Some("age=1; session=3"));
         assert_eq!(at(&jar, 10).as_deref(), Some("session=3"));
@@ -381,13 +376,5 @@ mod tests {
         set(&mut again, "https://a.example/", &["new=4"]);
         assert_eq!(sent(&again, "https://a.example/"), "x=hidden; z=3; new=4");
         assert!(!format!("{again:?}").contains("hidden"));
-    }
-
-    #[test]
-    fn what_a_chain_has_set_is_sent_too_and_the_jar_counts_more() {
-        let jar = jar("http://h.example/", &["a=jar"]);
-        let header = |chain| jar.header(&url("http://h.example/"), Some(chain), NOW);
-        assert_eq!(header("a=chain; b=chain").as_deref(), Some("a=jar; b=chain"));
-        assert_eq!(Jar::default().header(&url("http://h.example/"), Some("b=chain"), NOW).as_deref(), Some("b=chain"));
     }
 }

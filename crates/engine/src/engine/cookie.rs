@@ -7,12 +7,12 @@ use crate::clock::wall_clock;
 use crate::request::Request;
 
 impl Engine {
-    /// The `Cookie` header of a request.
+    /// The `Cookie` header of a request. All that a chain of redirects has set is in the jar, if there is one, with what its server said of
+    /// path, time and encryption.
     pub(super) fn cookie_for(&self, request: &Request) -> Option<Secret> {
-        let of_chain = request.cookie_header();
         let header = match &self.jar {
-            Some(jar) => jar.header(&request.url, of_chain.as_deref(), wall_clock()),
-            None => of_chain,
+            Some(jar) => jar.header(&request.url, wall_clock()),
+            None => request.cookie_header(),
         };
         header.map(Secret::new)
     }
