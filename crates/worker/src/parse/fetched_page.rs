@@ -183,11 +183,15 @@ impl<'a> FetchedPage<'a> {
 /// How much of a tag is looked at before the page is read for it: it is one of a few short attributes.
 const LONGEST_TAG: usize = 4 * 1024;
 
+/// How many tags are looked at so; a page with more is read, under its allowance of time.
+const MOST_TAGS: usize = 1_000;
+
 /// Whether a tag of this name, of four letters, occurs that could be the one in question: a quick look before the page is read for it.
 fn mentions(text: &str, name: &[u8; 4], is_it: impl Fn(&str) -> bool) -> bool {
-    text.match_indices('<').any(|(at, _)| {
-        let is_named = text.as_bytes().get(at + 1..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(name));
-        is_named && is_it(text[at..text.floor_char_boundary(at + LONGEST_TAG)].split('>').next().unwrap_or_default())
+    let is_named = |at: &usize| text.as_bytes().get(at + 1..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(name));
+    let named = text.match_indices('<').map(|(at, _)| at).filter(is_named);
+    named.enumerate().any(|(looked_at, at)| {
+        looked_at >= MOST_TAGS || is_it(text[at..text.floor_char_boundary(at + LONGEST_TAG)].split('>').next().unwrap_or_default())
     })
 }
 
@@ -213,6 +217,12 @@ mod tests {
             let wishes = page.wishes("x").unwrap();
             assert_eq!((page.scan.get().is_some(), wishes.noindex), (read, text.starts_with("<META")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_page_of_too_many_tags_for_a_look_is_read() {
+        let is_read = |count| mentions(&"<meta ".repeat(count), b"meta", |_| false);
+        assert_eq!([MOST_TAGS, MOST_TAGS + 1].map(is_read), [false, true]);
     }
 
     #[test]
