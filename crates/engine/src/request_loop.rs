@@ -45,6 +45,14 @@ pub struct Dispatch {
     pub robots_allow: Option<bool>,
 }
 
+impl Dispatch {
+    /// Whether it is a robots.txt that was sought at another origin by a redirect: what that origin knows the crawl by is none of the
+    /// business of the one that sent it there.
+    fn is_led_away(&self) -> bool {
+        self.robots.as_ref().is_some_and(|errand| errand.url.origin() != errand.of)
+    }
+}
+
 /// The end of a dispatch. There is exactly one for each.
 #[derive(Debug)]
 pub struct Finished {
@@ -161,7 +169,7 @@ async fn call(dispatch: &Dispatch, template: &JobTemplate) -> Result<Outcome, Rp
         fetch: FetchRules {
             allow_net,
             proxy: dispatch.proxy.as_ref().map(|through| Proxy::clone(&through.proxy)),
-            auth: template.logins.of(request.url.host_str()).cloned(),
+            auth: template.logins.of(request.url.host_str()).filter(|_| !dispatch.is_led_away()).cloned(),
             ..template.fetch.clone()
         },
     };

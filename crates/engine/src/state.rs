@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,7 +90,12 @@ impl StateDir {
         let Some(path) = path else {
             return Ok(StateDir { place: Place::Throwaway(tempfile::tempdir().context("cannot make a temporary state directory")?) });
         };
-        fs::create_dir_all(path).with_context(|| format!("cannot make the state directory {}", path.display()))?;
+        // It holds cookies.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| format!("cannot make the state directory {}", path.display()))?;
         let lock = match lock(path)? {
             Locked::Ours(lock) => lock,
             Locked::Held { holder } => bail!("the state directory {} is in use by the engine with process id {holder}", path.display()),

@@ -40,7 +40,8 @@ pub(super) fn read(args: &Args, environment: &dyn Fn(&str) -> Option<String>, va
             Ok(text) => {
                 let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
                 for (number, line) in lines {
-                    add(&format!("--proxies {path}:{} {:?}", number + 1, without_credentials(line)), parse(line), values);
+                    // The line may have a password in it that makes it no URL.
+                    add(&format!("--proxies {path}:{}", number + 1), parse(line), values);
                 }
                 if proxies.is_empty() {
                     values.mistake(format!("--proxies {path} names no proxy: write one a line, such as http://proxy.example:3128"));
