@@ -27,13 +27,18 @@ struct Content {
 impl Writer {
     /// Indexes some of what has changed; whether there was anything.
     pub(super) fn index_some(&mut self) -> Result<bool, Failure> {
-        let changed = self.changed_items()?;
-        if changed.is_empty() {
+        let mut any = self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM unindexed)")?;
+        if !any.query_row([], |row| row.get::<_, bool>(0))? {
             return Ok(false);
         }
+        drop(any);
         // Not synced: what a power failure undoes is still noted as changed.
         self.connection.execute_batch("PRAGMA synchronous = NORMAL")?;
-        let done = self.transaction(|writer| changed.iter().try_for_each(|(item, content)| writer.index(*item, content.as_ref())));
+        let done = self.transaction(|writer| {
+            // Read under the lock: another process may change the same items.
+            let changed = writer.changed_items()?;
+            changed.iter().try_for_each(|(item, content)| writer.index(*item, content.as_ref()))
+        });
         self.connection.execute_batch("PRAGMA synchronous = FULL")?;
         done.map(|()| true)
     }

@@ -1,6 +1,10 @@
+use std::cell::RefCell;
 use std::path::PathBuf;
 
+use model::search::SearchRequest;
+
 use super::*;
+use crate::search::understood;
 use crate::store::conformance::{Place, all, batch, conformance, item, page, save};
 
 /// A database in a folder of its own, removed with it.
@@ -149,4 +153,33 @@ async fn a_bystander_with_a_shell_finds_readable_rows() {
         .unwrap();
     let expected = ["t", "a", "http://h/items/a", "c", "http://h/a"].map(str::to_owned);
     assert_eq!([row.0, row.1, row.2, row.3, row.4], expected);
+}
+
+fn request(query: &str, limit: u32) -> SearchRequest {
+    SearchRequest { query: query.to_owned(), limit, ..SearchRequest::default() }
+}
+
+/// Ids of what the index finds as it is.
+fn found(connection: &Connection, query: &str) -> Vec<String> {
+    let search = understood(&request(query, 10), &[]).unwrap();
+    search::search(connection, &search).unwrap().items.iter().map(|(stored, _)| stored.item.id.to_string()).collect()
+}
+
+#[test]
+fn an_item_that_another_process_changes_at_that_moment_is_indexed_as_it_is() {
+    thread_local! {
+        static OTHER: RefCell<Option<Connection>> = const { RefCell::new(None) };
+    }
+    let folder = Folder::new();
+    let mut writer = Writer::open(&folder.file(), None).unwrap();
+    writer.save(&[batch("c", 1, &[page("a", 1, &[item("t", "a", "{\"Name\":\"old\"}")])])]).unwrap();
+    let other = Connection::open(folder.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE items SET payload = '{\"Name\":\"new\"}'").unwrap();
+    OTHER.set(Some(other));
+    // Called when the lock is found taken: whatever is read before that is outdated.
+    let commit = |_| OTHER.take().is_some_and(|other| other.execute_batch("COMMIT").is_ok());
+    writer.connection.busy_handler(Some(commit)).unwrap();
+    while writer.index_some().unwrap() {}
+    assert_eq!(found(&writer.connection, "new"), ["a"]);
+    assert_eq!(found(&writer.connection, "old"), [""; 0]);
 }
