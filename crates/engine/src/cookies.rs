@@ -6,7 +6,7 @@
 //! Beyond RFC 6265, as browsers do: a site that is not encrypted sets no `Secure` cookie, and names that begin with `__Secure-` or `__Host-`
 //! hold what they promise. Cookies for a public suffix are refused, but of a host that is one itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cookie::Cookie as Parsed;
 use model::{CrawlUrl, Secret};
@@ -83,44 +83,59 @@ impl Jar {
 
     /// Takes in the `Set-Cookie` headers of an answer from this URL. What has changed is added to `changes`.
     pub fn take_in(&mut self, url: &CrawlUrl, set_cookie: &[String], now_ms: u64, changes: &mut Changes) {
+        let mut changed = BTreeSet::new();
         for header in set_cookie {
             let Some((domain, cookie)) = read(url, header, now_ms) else { continue };
-            self.set(&domain, cookie, now_ms);
+            if self.set(&domain, cookie, now_ms) {
+                changed.insert(domain);
+            }
+        }
+        for domain in changed {
             let cookies = self.domains.get(&domain).map(|domain| domain.cookies.clone()).unwrap_or_default();
             changes.insert(domain, cookies);
         }
         while self.bytes > MAX_ALL_BYTES
             && let Some(oldest) = self.by_age.first_key_value().map(|(_, domain)| domain.clone())
         {
-            self.put(&oldest, Vec::new());
+            self.take(&oldest);
             changes.insert(oldest, Vec::new());
         }
     }
 
-    fn set(&mut self, domain: &str, cookie: Cookie, now_ms: u64) {
-        let mut cookies = self.domains.get(domain).map(|domain| domain.cookies.clone()).unwrap_or_default();
+    /// Returns whether anything is not as it was: many sites set the same cookie with each page.
+    fn set(&mut self, domain: &str, cookie: Cookie, now_ms: u64) -> bool {
+        let mut cookies = self.take(domain);
+        let count = cookies.len();
         cookies.retain(|kept| !kept.is_over(now_ms));
+        let mut has_changed = cookies.len() < count;
         let same =
             cookies.iter().position(|kept| (&kept.name, &kept.path, kept.host_only) == (&cookie.name, &cookie.path, cookie.host_only));
         let before = same.map(|at| cookies.remove(at));
-        if !cookie.is_over(now_ms) {
+        let is_kept = !cookie.is_over(now_ms);
+        if is_kept {
             self.numbers += 1;
             // One that is set again keeps its place.
-            let number = before.map_or(self.numbers, |before| before.number);
+            let number = before.as_ref().map_or(self.numbers, |before| before.number);
             cookies.push(Cookie { number, ..cookie });
         }
+        has_changed |= before.as_ref() != cookies.last().filter(|_| is_kept);
         cookies.sort_by_key(|cookie| cookie.number);
         let excess = cookies.len().saturating_sub(MAX_OF_DOMAIN);
         cookies.drain(..excess);
         self.put(domain, cookies);
+        has_changed
     }
 
-    /// Replaces the cookies of a domain.
+    /// Takes the cookies of a domain out.
+    fn take(&mut self, domain: &str) -> Vec<Cookie> {
+        let Some(old) = self.domains.remove(domain) else { return Vec::new() };
+        self.by_age.remove(&old.changed);
+        self.bytes -= old.bytes(domain);
+        old.cookies
+    }
+
+    /// Gives a domain that has none its cookies.
     fn put(&mut self, domain: &str, cookies: Vec<Cookie>) {
-        if let Some(old) = self.domains.remove(domain) {
-            self.by_age.remove(&old.changed);
-            self.bytes -= old.bytes(domain);
-        }
         if cookies.is_empty() {
             return;
         }
@@ -357,6 +372,19 @@ mod tests {
         assert_eq!(jar.domains.len() + forgotten, 5_001);
         assert_eq!(jar.by_age.len(), jar.domains.len());
         assert_eq!(sent(&jar, "http://h.example/"), "", "the one that set none for the longest time");
+    }
+
+    #[test]
+    fn what_is_set_again_as_it_was_is_no_change() {
+        let mut jar = jar("http://h.example/", &["a=1", "b=2", "c=3; Max-Age=5"]);
+        assert_eq!(set(&mut jar, "http://h.example/", &["b=2", "a=1"]), Changes::new());
+        assert_eq!(set(&mut jar, "http://h.example/", &["d=; Max-Age=0"]), Changes::new());
+        let values = |changes: &Changes| changes["h.example"].iter().map(|cookie| cookie.value.reveal().to_owned()).collect::<Vec<_>>();
+        assert_eq!(values(&set(&mut jar, "http://h.example/", &["b=2", "a=9"])), ["9", "2", "3"]);
+        let mut changes = Changes::new();
+        jar.take_in(&url("http://h.example/"), &["a=9".to_owned()], NOW + 5_000, &mut changes);
+        assert_eq!(values(&changes), ["9", "2"], "what is over is gone");
+        assert_eq!(sent(&jar, "http://h.example/"), "a=9; b=2");
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub(super) fn read(args: &Args, environment: &dyn Fn(&str) -> Option<String>, va
             "--politeness-by ip needs the addresses of sites, and through a proxy nobody here sees them: host or domain".to_owned(),
         );
     }
+    if !proxies.is_empty() && args.per_address.is_some() {
+        values.mistake("--per-address needs the addresses of sites, and through a proxy nobody here sees them: leave it out".to_owned());
+    }
     if let Some(text) = environment(AUTH).filter(|_| !proxies.is_empty()) {
         match text.split_once(':') {
             Some((user, password)) => {
@@ -137,8 +140,8 @@ mod tests {
         assert!(mistakes[0].starts_with("--proxy \"http://***@a.example:1\": a command line is no place"), "{mistakes:?}");
         let twice = build(&args(&["http://a.example:80", "http://a.example"]), None).unwrap_err();
         assert_eq!(twice, ["--proxy \"http://a.example\" is named twice"]);
-        let by_address = Args { politeness_by: Some("ip".into()), ..args(&["http://a.example"]) };
-        assert_eq!(build(&by_address, Some("hidden")).unwrap_err().len(), 2);
+        let by_address = Args { politeness_by: Some("ip".into()), per_address: Some("2".into()), ..args(&["http://a.example"]) };
+        assert_eq!(build(&by_address, Some("hidden")).unwrap_err().len(), 3);
         assert!(!format!("{:?}", build(&by_address, Some("hidden"))).contains("hidden"));
     }
 }
