@@ -12,7 +12,7 @@ use crate::store::{Store, StoreError, StoredItem};
 pub(crate) mod entries;
 mod highlight;
 mod matches;
-mod parse;
+pub(crate) mod parse;
 pub(crate) mod query;
 pub(crate) mod segment;
 
@@ -55,6 +55,8 @@ pub(crate) struct Position {
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     pub(crate) items: Vec<(StoredItem, Position)>,
+    /// Where to go on, if there may be more: also past what is found no longer.
+    pub(crate) next: Option<Position>,
     /// How many there are, at most one more than [`COUNTED`].
     pub(crate) count: u64,
     /// By type, in order of its name.
@@ -74,11 +76,11 @@ pub async fn answer(store: &impl Store, request: &SearchRequest) -> Result<Searc
     };
     let mut found = store.search(&search).await?;
     let more = found.count > COUNTED;
-    let full = found.items.len() == search.limit as usize;
     let kept = fitting(&found.items);
-    let goes_on = full || kept < found.items.len();
-    found.items.truncate(kept);
-    let next = found.items.last().filter(|_| goes_on).map(|(_, position)| position.to_text());
+    if kept < found.items.len() {
+        found.items.truncate(kept);
+        found.next = found.items.last().map(|(_, position)| *position);
+    }
     let hit = |(stored, _): (StoredItem, Position)| {
         let highlights = highlight::highlights(&search.query, &stored.item.payload);
         Hit { item: stored.item, source: stored.source, highlights }
@@ -86,7 +88,7 @@ pub async fn answer(store: &impl Store, request: &SearchRequest) -> Result<Searc
     Ok(SearchAnswer {
         mistake: None,
         hits: found.items.into_iter().map(hit).collect(),
-        next,
+        next: found.next.map(Position::to_text),
         count: found.count.min(COUNTED),
         more,
         types: if more { Vec::new() } else { found.types },

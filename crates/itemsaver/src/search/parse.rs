@@ -20,8 +20,8 @@ use super::entries::Attribute;
 use super::query::{Bound, Bounds, Field, Query, Text};
 use super::segment::sought;
 
-/// Parentheses within parentheses.
-const MAX_DEPTH: usize = 50;
+/// Parentheses within parentheses, and `NOT` before them. SQLite's word index takes some 15, Elasticsearch 30 conditions within each other.
+pub(crate) const MAX_DEPTH: usize = 10;
 
 /// Words, phrases and ranges of a query.
 const MAX_TERMS: usize = 200;
@@ -102,7 +102,7 @@ impl Parser {
                 self.at += 1;
             }
             if context.depth >= MAX_DEPTH {
-                return Err(self.mistake(start, "too deep: at most 50 levels"));
+                return Err(self.mistake(start, "too deep: at most 10 parentheses or NOT within each other"));
             }
             let negated = self.negation(&Context { depth: context.depth + 1, ..context.clone() })?;
             return Ok(negated.map(|query| Query::Not(Box::new(query))));
@@ -113,10 +113,6 @@ impl Parser {
     fn primary(&mut self, context: &Context) -> Parsed {
         self.skip_space();
         let start = self.at;
-        self.terms += 1;
-        if self.terms > MAX_TERMS {
-            return Err(self.mistake(start, "too long: at most 200 words, phrases and ranges"));
-        }
         match self.peek() {
             None => Err(self.mistake(start, "something is missing at the end")),
             Some(')') => Err(self.mistake(start, "something is missing before this parenthesis")),
@@ -137,10 +133,19 @@ impl Parser {
         }
     }
 
+    /// Counts what is looked for.
+    fn count(&mut self, start: usize) -> Result<(), QueryMistake> {
+        self.terms += 1;
+        if self.terms > MAX_TERMS {
+            return Err(self.mistake(start, "too long: at most 200 words, phrases and ranges"));
+        }
+        Ok(())
+    }
+
     fn group(&mut self, context: &Context) -> Parsed {
         let start = self.at;
         if context.depth >= MAX_DEPTH {
-            return Err(self.mistake(start, "too deep: at most 50 levels"));
+            return Err(self.mistake(start, "too deep: at most 10 parentheses or NOT within each other"));
         }
         self.at += 1;
         let query = self.alternatives(&Context { depth: context.depth + 1, ..context.clone() })?;
@@ -189,6 +194,7 @@ impl Parser {
     }
 
     fn text(&mut self, context: &Context, start: usize, text: &str) -> Parsed {
+        self.count(start)?;
         let field = match &context.field {
             Some(FieldName::Attribute(attribute)) => return Ok(Some(Query::Exact(*attribute, text.to_owned()))),
             Some(FieldName::Payload(field)) => Some(field.clone()),
@@ -212,6 +218,7 @@ impl Parser {
     /// `<30`, `>=18`, `[178 TO 185]`.
     fn range(&mut self, context: &Context) -> Parsed {
         let start = self.at;
+        self.count(start)?;
         let Some(FieldName::Payload(field)) = &context.field else {
             return Err(self.mistake(start, "only numbers of the payload have a range"));
         };
@@ -435,8 +442,8 @@ mod tests {
             assert!(mistake.message.contains(message), "{text}: {}", mistake.message);
             assert_eq!(mistake.at, at, "{text}");
         }
-        assert_eq!(parse(&"(".repeat(1000)).unwrap_err().message, "too deep: at most 50 levels");
-        assert_eq!(parse(&"NOT ".repeat(1000)).unwrap_err().message, "too deep: at most 50 levels");
+        assert_eq!(parse(&"(".repeat(1000)).unwrap_err().message, "too deep: at most 10 parentheses or NOT within each other");
+        assert_eq!(parse(&"NOT ".repeat(1000)).unwrap_err().message, "too deep: at most 10 parentheses or NOT within each other");
         assert_eq!(parse(&"a ".repeat(201)).unwrap_err().message, "too long: at most 200 words, phrases and ranges");
     }
 

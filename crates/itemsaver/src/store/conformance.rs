@@ -61,6 +61,7 @@ macro_rules! conformance {
             searches_follow_what_is_saved_changed_and_taken_away_also_after_a_restart,
             hits_past_ten_thousand_are_reached_by_a_cursor_and_counted_no_further,
             any_query_finds_what_its_plain_form_finds,
+            the_longest_and_the_deepest_query_find_what_they_say,
             odd_payloads_are_stored_and_found,
         }
 
@@ -81,7 +82,7 @@ pub(super) use super::search_conformance::{
     an_answer_has_counts_by_type_marks_and_the_place_of_a_mistake, any_query_finds_what_its_plain_form_finds,
     hits_are_sorted_by_number_and_paged_by_cursor_and_by_place, hits_past_ten_thousand_are_reached_by_a_cursor_and_counted_no_further,
     odd_payloads_are_stored_and_found, searches_find_what_the_language_says,
-    searches_follow_what_is_saved_changed_and_taken_away_also_after_a_restart,
+    searches_follow_what_is_saved_changed_and_taken_away_also_after_a_restart, the_longest_and_the_deepest_query_find_what_they_say,
 };
 
 pub(super) fn item(item_type: &str, id: &str, payload: &str) -> Item {

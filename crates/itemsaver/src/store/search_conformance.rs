@@ -6,6 +6,7 @@ use model::{Item, PayloadJson};
 
 use super::conformance::{Place, all, batch, item, page, save};
 use super::{ItemFilter, Store};
+use crate::search::parse::MAX_DEPTH;
 use crate::search::{ItemQuery, answer};
 
 /// People and cars, from the first found to the last.
@@ -265,6 +266,20 @@ pub(super) async fn any_query_finds_what_its_plain_form_finds(place: &impl Place
         assert_eq!(ids, expected, "{query}");
         assert_eq!(answer.count as usize, expected.len(), "{query}");
     }
+}
+
+/// As many parts and levels as the language allows are not too many for a store.
+pub(super) async fn the_longest_and_the_deepest_query_find_what_they_say(place: &impl Place) {
+    let store = filled(place).await;
+    let without: String = (0..199).map(|n| format!(" -word{n}")).collect();
+    assert_eq!(found(&store, &format!("anna{without}")).await, "3");
+    assert_eq!(found(&store, &format!("Age:>30{without}")).await, "3");
+    let any: String = (0..199).map(|n| format!(" OR word{n}")).collect();
+    assert_eq!(found(&store, &format!("anna{any}")).await, "3");
+    let deepest = (0..MAX_DEPTH).fold("anna".to_owned(), |inner, _| format!("audi OR zz OR engineer ({inner}) -yy"));
+    assert_eq!(found(&store, &deepest).await, "m1 3");
+    let deepest = (0..MAX_DEPTH).fold("anna".to_owned(), |inner, _| format!("NOT {inner}"));
+    assert_eq!(found(&store, &deepest).await, "3");
 }
 
 /// However a payload is made, it is found by its words.

@@ -74,9 +74,10 @@ pub(super) async fn search(index: &Index, search: &Search) -> Result<Found, Stor
         let position = Position { number: document.number, value };
         items.push((document.into_stored(), position));
     }
+    let next = items.last().filter(|_| items.len() == search.limit as usize).map(|(_, position)| *position);
     let mut types: Vec<_> = answer.aggregations.types.buckets.into_iter().map(|bucket| (bucket.key, bucket.doc_count)).collect();
     types.sort();
-    Ok(Found { items, count: answer.hits.total.value, types, behind: 0 })
+    Ok(Found { items, next, count: answer.hits.total.value, types, behind: 0 })
 }
 
 fn request(search: &Search) -> Value {

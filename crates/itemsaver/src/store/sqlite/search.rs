@@ -31,6 +31,7 @@ pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, 
         None => matching.newest(search)?,
         Some((field, descending)) => matching.by_number(search, field, descending, count)?,
     };
+    let next = positions.last().filter(|_| positions.len() == search.limit as usize).map(|(_, position)| *position);
     let mut items = Vec::with_capacity(positions.len());
     for (item, position) in positions {
         // Gone since, and its place in the index not yet.
@@ -38,7 +39,7 @@ pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, 
             items.push((stored, position));
         }
     }
-    Ok(Found { items, count, types, behind })
+    Ok(Found { items, next, count, types, behind })
 }
 
 /// The items that match a query: where they come from, and what is asked of each.
@@ -223,12 +224,16 @@ fn expression(query: &Query) -> Option<String> {
             let (negated, positive): (Vec<&Query>, Vec<&Query>) = queries.iter().partition(|query| matches!(query, Query::Not(_)));
             let mut whole = positive.iter().map(|query| expression(query)).collect::<Option<Vec<_>>>()?;
             whole = whole.into_iter().map(|part| format!("({part})")).collect();
-            let mut all = (!whole.is_empty()).then(|| whole.join(" AND "))?;
-            for query in negated {
-                let Query::Not(query) = query else { continue };
-                all = format!("({all}) NOT ({})", expression(query)?);
-            }
-            Some(all)
+            let all = (!whole.is_empty()).then(|| whole.join(" AND "))?;
+            // In one pair of parentheses: the word index takes few that stand in each other.
+            let none: Vec<String> = negated
+                .into_iter()
+                .map(|query| {
+                    let Query::Not(query) = query else { unreachable!("these are negations") };
+                    expression(query).map(|part| format!("({part})"))
+                })
+                .collect::<Option<_>>()?;
+            Some(if none.is_empty() { all } else { format!("({all}) NOT ({})", none.join(" OR ")) })
         }
         Query::Or(queries) => {
             let each = queries.iter().map(|query| expression(query).map(|part| format!("({part})"))).collect::<Option<Vec<_>>>()?;

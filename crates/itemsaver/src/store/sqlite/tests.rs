@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use model::search::SearchRequest;
 
 use super::*;
-use crate::search::understood;
+use crate::search::{answer, understood};
 use crate::store::conformance::{Place, all, batch, conformance, item, page, save};
 
 /// A database in a folder of its own, removed with it.
@@ -182,4 +182,26 @@ fn an_item_that_another_process_changes_at_that_moment_is_indexed_as_it_is() {
     while writer.index_some().unwrap() {}
     assert_eq!(found(&writer.connection, "new"), ["a"]);
     assert_eq!(found(&writer.connection, "old"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_cursor_goes_on_past_items_that_are_gone_and_still_in_the_index() {
+    let folder = Folder::new();
+    let mut writer = Writer::open(&folder.file(), None).unwrap();
+    let pages = ["a", "b", "c", "d"].map(|name| page(name, 1, &[item("t", name, "{\"Name\":\"same\"}")]));
+    writer.save(&[batch("c", 1, &pages)]).unwrap();
+    while writer.index_some().unwrap() {}
+    writer.save(&[batch("c", 1, &[page("c", 2, &[]), page("d", 2, &[])])]).unwrap();
+    // One that reads leaves the index as it is.
+    let store = SqliteStore::open_to_read(&folder.path()).await.unwrap();
+    let (mut request, mut ids) = (request("same", 2), Vec::new());
+    loop {
+        let answer = answer(&store, &request).await.unwrap();
+        ids.extend(answer.hits.into_iter().map(|hit| hit.item.id.to_string()));
+        if answer.next.is_none() {
+            break;
+        }
+        request.after = answer.next;
+    }
+    assert_eq!(ids, ["b", "a"]);
 }
