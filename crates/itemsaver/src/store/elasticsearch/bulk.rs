@@ -162,8 +162,23 @@ fn judge(outcome: Outcome) -> Result<Written, Trouble> {
         (_, None) => Ok(Written::Done),
         (status, Some(error)) if error.is_passing(status) => Err(Trouble::Passing(format!("{} ({status})", error.reasons()))),
         (404, Some(error)) => Err(Trouble::Refused(404, error.reasons())),
-        (_, Some(error)) => Ok(Written::Refused(error.reasons())),
+        (_, Some(error)) => {
+            let reasons = error.reasons();
+            tracing::debug!(reason = %reasons, "refused");
+            Ok(Written::Refused(of_any_document(&reasons)))
+        }
     }
+}
+
+/// A reason without what is this document's alone, its name, its value and the place in its text, so that one reason for a thousand items is
+/// counted and listed as one.
+fn of_any_document(reason: &str) -> String {
+    let place = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ':');
+    let reason = match reason.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((text, rest)) if place(text) => rest,
+        _ => reason,
+    };
+    reason.split_once(" in document with id ").map_or(reason, |(reason, _)| reason).to_owned()
 }
 
 #[cfg(test)]
@@ -181,8 +196,12 @@ mod tests {
         assert_eq!(judge(outcome(r#"{"status":409,"error":{"type":"version_conflict_engine_exception"}}"#)), Ok(Written::Outdated));
         let refused = r#"{"status":400,"error":{"type":"document_parsing_exception","reason":"[1:9] failed to parse field [payload.Age]",
             "caused_by":{"type":"illegal_argument_exception","reason":"For input string: \"abc\""}}}"#;
-        let reason = "[1:9] failed to parse field [payload.Age]: For input string: \"abc\"";
+        let reason = "failed to parse field [payload.Age]: For input string: \"abc\"";
         assert_eq!(judge(outcome(refused)), Ok(Written::Refused(reason.to_owned())));
+        let refused = r#"{"status":400,"error":{"type":"document_parsing_exception","reason":"[1:345] failed to parse field [payload.Age] of type
+            [long] in document with id '12'. Preview of field's value: 'abc'","caused_by":{"type":"x","reason":"For input string: \"abc\""}}}"#
+            .replace("\n            ", " ");
+        assert_eq!(judge(outcome(&refused)), Ok(Written::Refused("failed to parse field [payload.Age] of type [long]".to_owned())));
         for busy in [
             r#"{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"busy"}}"#,
             r#"{"status":403,"error":{"type":"cluster_block_exception","reason":"disk full"}}"#,
