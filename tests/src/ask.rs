@@ -1,8 +1,10 @@
 //! Asking a crawl with the engine's own commands.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 
+use engine::frontier::RejectedItem;
 use engine::inquiry::status::CrawlStatus;
 use engine::inquiry::why::Explanation;
 use tokio::time::Instant;
@@ -49,6 +51,20 @@ pub fn await_status(state: &Path, what: &str, is_so: impl Fn(&CrawlStatus) -> bo
         }
         assert!(Instant::now() < end, "waited for {what}, but it stands so:\n{status}");
     }
+}
+
+/// The ids of the items that were refused, all for this reason.
+///
+/// # Panics
+/// When one was refused for another.
+pub fn rejected_items(state: &Path, reason: &str) -> BTreeSet<String> {
+    let lines = told(state, ["dead", "--json", "--limit", "1000000"]);
+    let letter = |line: &str| serde_json::from_str::<RejectedItem>(line).unwrap_or_else(|error| panic!("{error} in the line {line}"));
+    let id = |letter: RejectedItem| {
+        assert_eq!(letter.reason, reason);
+        letter.item.id.to_string()
+    };
+    lines.lines().map(letter).map(id).collect()
 }
 
 /// The crawl, which does not run, has every URL in one state and every counter right.

@@ -43,6 +43,8 @@ pub mod store;
 
 pub mod exact;
 
+pub mod mapping;
+
 pub mod small_disk;
 
 pub mod chaos;

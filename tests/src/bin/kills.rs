@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tests::measure::kills::{self, Kills};
 use tests::measure::outage::{self, Outage};
+use tests::measure::search_server::{self, SearchServer};
 use tests::program;
 
 /// Crawls at full size with an engine that is killed, or an itemsaver that is away. Exit codes: 0 as it must be, 1 not.
@@ -40,6 +41,15 @@ enum Args {
         #[arg(long, value_name = "N", default_value_t = 100)]
         cities: u32,
     },
+    /// Crawl people into a real Elasticsearch node that is killed in the middle, one in a thousand of them against its mapping
+    Server {
+        /// Cities of 10 pages with 20 people each
+        #[arg(long, value_name = "N", default_value_t = 500)]
+        cities: u32,
+        /// How long the node is away, in seconds; memory is watched but for the first ten
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        seconds: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -54,6 +64,7 @@ fn main() -> ExitCode {
             let told = outage::measure(&Outage { seconds, cities });
             vec![(told.to_string(), told.is_well())]
         }
+        Args::Server { cities, seconds } => vec![(search_server::measure(&SearchServer { cities, seconds }).to_string(), true)],
     };
     for (line, _) in &lines {
         println!("{line}");

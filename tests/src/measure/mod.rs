@@ -8,6 +8,8 @@ pub mod kills;
 
 pub mod outage;
 
+pub mod search_server;
+
 /// How long a crawl may take: the sites are as large as the user likes.
 const LONGEST_CRAWL: Duration = Duration::from_secs(3600);
 
