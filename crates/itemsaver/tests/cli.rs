@@ -385,6 +385,9 @@ async fn an_index_of_a_server_is_served_listed_exported_and_moved_on() {
     assert_eq!((code, stderr.contains("2 items are in cli-")), (0, true), "{stderr}");
     assert_eq!(run(folder.path(), &format!("export {store}")).1, lines);
     assert_eq!(run(folder.path(), &format!("items --count {store}")).1, "TYPE  ITEMS\ncar   2\nall   2\n");
+    let told = "column price is text, not integer: car a has a value that does not fit";
+    assert_eq!(run(folder.path(), &format!("export {store} -o cars.parquet")).2, format!("2 items in cars.parquet\n{told}\n"));
+    std::fs::remove_file(folder.path().join("cars.parquet")).unwrap();
     let (code, _, stderr) = run(folder.path(), "reindex");
     assert_eq!((code, stderr.contains("has no index to move")), (2, true), "{stderr}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is kept here");
