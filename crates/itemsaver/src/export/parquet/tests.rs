@@ -63,7 +63,7 @@ fn says(cell: &Field, value: Option<&Json>) -> bool {
     match (cell, value) {
         (Field::Null, None | Some(Json::Null)) => true,
         (Field::Str(text), Some(Json::String(string))) => text == string,
-        (Field::Str(text), Some(value)) => *text == value.to_string(),
+        (Field::Str(text), Some(value)) => serde_json::to_string(value).is_ok_and(|json| json == *text),
         (Field::Long(number), Some(value)) => *value == json!(number),
         (Field::Double(number), Some(value)) => value.as_f64() == Some(*number),
         (Field::Bool(bool), Some(value)) => *value == json!(bool),
