@@ -102,7 +102,8 @@ enum Command {
 struct ExportArguments {
     #[command(flatten)]
     store: StoreArgument,
-    /// jsonl (one JSON object a line) or csv. Without it the extension of FILE tells, else jsonl.
+    /// jsonl (one JSON object a line), csv, or parquet (columns with the types of the crawls' schemas; a column into which a value does not
+    /// fit becomes text, and is named at the end). Without it the extension of FILE tells, else jsonl.
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
     format: Option<String>,
     /// File to write; it appears when it is whole. Without it, or as `-`: standard output.
@@ -289,8 +290,13 @@ fn item_query(text: &str) -> Result<ItemQuery, String> {
 
 /// A mistake under its query, with a sign at its place.
 pub(crate) fn place_of(query: &str, mistake: &QueryMistake) -> String {
-    let line: String = query.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = one_line(query);
     format!("{}\n  {line}\n  {}^", mistake.message, " ".repeat(mistake.at))
+}
+
+/// A text without what would steer a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn limit(text: &str) -> Result<usize, String> {
@@ -305,8 +311,8 @@ fn format(named: Option<&str>, output: Option<&PathBuf>) -> Result<ExportFormat,
     match named.or(extension.filter(|extension| matches!(*extension, "csv" | "parquet"))) {
         None | Some("jsonl") => Ok(ExportFormat::Jsonl),
         Some("csv") => Ok(ExportFormat::Csv),
-        Some("parquet") => Err("parquet comes in a later version; --format jsonl and csv are there".to_owned()),
-        Some(other) => Err(format!("--format {other:?} is none of jsonl, csv")),
+        Some("parquet") => Ok(ExportFormat::Parquet),
+        Some(other) => Err(format!("--format {other:?} is none of jsonl, csv, parquet")),
     }
 }
 
@@ -331,6 +337,9 @@ mod tests {
         assert_eq!(task("export --type car -o a.csv"), export(cars.clone(), ExportFormat::Csv, output));
         let everything = ItemFilter::default();
         assert_eq!(task("export -o -"), export(everything.clone(), ExportFormat::Jsonl, None));
+        assert_eq!(task("export --format parquet"), export(everything.clone(), ExportFormat::Parquet, None));
+        let output = Some(PathBuf::from("a.parquet"));
+        assert_eq!(task("export -o a.parquet"), export(everything.clone(), ExportFormat::Parquet, output));
         let search = |sort: Option<&str>| Task::Search { query: "a Age:<3".into(), sort: sort.map(str::to_owned), limit: 20, json: true };
         assert_eq!(task("search a Age:<3 --json"), search(None));
         assert_eq!(task("search --sort -Age a Age:<3 --json"), search(Some("-Age")));
@@ -355,12 +364,10 @@ mod tests {
         );
         assert!(mistakes("--port 0")[0].starts_with("must specify a port"));
         assert!(mistakes("")[0].starts_with("must specify a port"));
-        let export = mistakes("export --format parquet --crawl a/b --store x");
-        assert_eq!(export[0], "parquet comes in a later version; --format jsonl and csv are there");
+        let export = mistakes("export --format xml --crawl a/b --store x");
+        assert_eq!(export[0], "--format \"xml\" is none of jsonl, csv, parquet");
         assert!(export[1].starts_with("--crawl: \"a/b\" cannot name a crawl"));
         assert_eq!(export.len(), 3);
-        assert_eq!(mistakes("export -o a.parquet").len(), 1);
-        assert_eq!(mistakes("export --format xml"), ["--format \"xml\" is none of jsonl, csv"]);
         assert_eq!(mistakes("items --limit 0"), ["--limit \"0\": expected a number from 1 on"]);
     }
 

@@ -16,13 +16,16 @@ use itemsaver::{AnyStore, ItemSaver, Store, StoreSpec};
 use model::search::{MAX_HITS, SearchRequest};
 use rpcsupport::process::shutdown_signal;
 
-use crate::args::{Config, Task, place_of};
+use crate::args::{Config, Task, one_line, place_of};
 
 /// Output collected before it is written: fewer calls, little memory.
 const BUFFER: usize = 64 * 1024;
 
 /// Searches in a row, each of which lets the index catch up for a moment: a million items.
 const CATCH_UPS: usize = 3000;
+
+/// Columns of another type than told, of which each is named.
+const TOLD: usize = 10;
 
 /// Why the program ends otherwise than well.
 #[derive(Debug)]
@@ -123,7 +126,7 @@ async fn export_to(store: &AnyStore, wanted: Wanted<'_>, format: ExportFormat, o
     let exported = match &output {
         Some(path) => export_to_file(store, wanted, format, path).await?,
         None => {
-            let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+            let out = BufWriter::with_capacity(BUFFER, io::stdout());
             match export(store, wanted.0, wanted.1, format, out, "standard output").await {
                 // Whoever reads has read enough, as `head` does.
                 Err(ExportError::Write { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
@@ -131,13 +134,19 @@ async fn export_to(store: &AnyStore, wanted: Wanted<'_>, format: ExportFormat, o
             }
         }
     };
-    let Exported { items, left_out } = exported;
+    let Exported { items, left_out, widened } = exported;
     if let Some(path) = output {
         eprintln!("{items} items in {}", path.display());
     }
+    for column in widened.iter().take(TOLD) {
+        eprintln!("{}", one_line(&column.to_string()));
+    }
+    if let Some(more) = widened.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        eprintln!("and {more} columns more");
+    }
     if left_out > 0 {
         return Err(Failure::Midway(format!(
-            "{left_out} values are missing: their fields are new since the export began, and had no column yet; export again"
+            "{left_out} values are missing: their fields are new since the export began and had no column yet, or they did not fit into it; export again"
         )));
     }
     Ok(ExitCode::SUCCESS)

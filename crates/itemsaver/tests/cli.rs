@@ -12,6 +12,7 @@ use model::save::{ItemAnswer, ItemStatus, PageItems, SaveAnswer, SaveBatch};
 use model::schema::{FieldKind, FieldSchema, TypeSchema};
 use model::search::SearchRequest;
 use model::{CrawlName, CrawlUrl, Item, RunId, SpiderHash};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use rpcsupport::dial::deadline;
 use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
 
@@ -151,8 +152,6 @@ fn all_mistakes_of_a_command_line_are_told_at_once() {
     let lines: Vec<&str> = stderr.lines().collect();
     assert_eq!(lines.len(), 3, "{stderr}");
     assert!(lines[2].contains("the URL has a user or password in it"), "{stderr}");
-    let (code, _, stderr) = run(folder.path(), "export --format parquet");
-    assert_eq!((code, stderr.contains("parquet comes in a later version")), (2, true), "{stderr}");
     assert_eq!(run(folder.path(), "--no-such-flag").0, 2);
     let (code, stdout, _) = run(folder.path(), "--help");
     assert_eq!(code, 0);
@@ -271,6 +270,39 @@ async fn exports_are_the_same_bytes_for_the_same_items() {
     assert!(stderr.starts_with("itemsaver: cannot write no/out.jsonl: "), "{stderr}");
 }
 
+#[tokio::test]
+async fn a_parquet_file_has_the_types_told_and_says_where_it_has_not() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path()).await;
+    let told = "column price is float, not integer: car a has a value that does not fit\n";
+    let (code, stdout, stderr) = run(folder.path(), "export -o out.parquet");
+    assert_eq!((code, stdout, stderr), (0, String::new(), format!("3 items in out.parquet\n{told}")));
+    let bytes = std::fs::read(folder.path().join("out.parquet")).unwrap();
+    let piped = itemsaver(folder.path()).args(["export", "--format", "parquet"]).output().unwrap();
+    assert_eq!((piped.status.code(), piped.stdout == bytes, String::from_utf8(piped.stderr).unwrap()), (Some(0), true, told.to_owned()));
+
+    let rows = |name: &str| {
+        let reader = SerializedFileReader::new(std::fs::File::open(folder.path().join(name)).unwrap()).unwrap();
+        let rows = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().into_columns());
+        rows.map(|row| row.into_iter().map(|(_, cell)| cell.to_string()).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let source =
+        |page: &str, n| format!("\"c\" \"http://h/{page}\" 2024-02-29 00:00:00.00{n} +00:00 {n} \"714e30e908fa18046b561231522f8c0e\"");
+    let [cars, people] = [source("cars", 1), source("people", 2)];
+    assert_eq!(
+        rows("out.parquet"),
+        [
+            format!("\"http://h/items/a\" \"car\" \"a\" 1.5 \"line\nbreak\" null null null null null null {cars}"),
+            format!("\"http://h/items/b\" \"car\" \"b\" 1.8446744073709552E19 \"two, \"quoted\"\" null null \"7\" null null null {cars}"),
+            format!("\"http://h/items/1\" \"zhenai\" \"1\" null \"安静\" \"x\" \"[1]\" null null \"true\" \"[\"a\",\"b\"]\" {people}"),
+        ]
+    );
+    assert_eq!(run(folder.path(), "export --query 安静 -o one.parquet").2, "1 items in one.parquet\n");
+    assert_eq!(rows("one.parquet").len(), 1);
+    assert_eq!(run(folder.path(), "export --crawl nobody -o none.parquet").2, "0 items in none.parquet\n");
+    assert_eq!(rows("none.parquet"), [""; 0]);
+}
+
 #[test]
 fn a_flag_without_a_value_is_1_or_0_in_the_environment() {
     let folder = tempfile::tempdir().unwrap();
@@ -353,6 +385,9 @@ async fn an_index_of_a_server_is_served_listed_exported_and_moved_on() {
     assert_eq!((code, stderr.contains("2 items are in cli-")), (0, true), "{stderr}");
     assert_eq!(run(folder.path(), &format!("export {store}")).1, lines);
     assert_eq!(run(folder.path(), &format!("items --count {store}")).1, "TYPE  ITEMS\ncar   2\nall   2\n");
+    let told = "column price is text, not integer: car a has a value that does not fit";
+    assert_eq!(run(folder.path(), &format!("export {store} -o cars.parquet")).2, format!("2 items in cars.parquet\n{told}\n"));
+    std::fs::remove_file(folder.path().join("cars.parquet")).unwrap();
     let (code, _, stderr) = run(folder.path(), "reindex");
     assert_eq!((code, stderr.contains("has no index to move")), (2, true), "{stderr}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is kept here");

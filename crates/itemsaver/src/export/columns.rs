@@ -11,10 +11,10 @@ use super::flatten::flatten;
 pub const MAX_COLUMNS: usize = 2_000;
 
 /// Columns before the payload's.
-const BEFORE: [&str; 3] = ["url", "type", "id"];
+pub(super) const BEFORE: [&str; 3] = ["url", "type", "id"];
 
 /// Columns after the payload's.
-const AFTER: [&str; 5] = ["source.crawl", "source.page", "source.fetched_at", "source.version", "source.spider"];
+pub(super) const AFTER: [&str; 5] = ["source.crawl", "source.page", "source.fetched_at", "source.version", "source.spider"];
 
 /// Column for values that have none of their own.
 const EXTRA: &str = "extra";
@@ -49,11 +49,14 @@ impl CsvColumns {
 
     /// Adds columns for what a payload has and no column holds yet. Names past [`MAX_COLUMNS`] are counted, not kept.
     pub fn find(&mut self, payload: &PayloadJson) {
-        flatten(payload, |name, _| {
-            if self.len() <= MAX_COLUMNS && !self.found.contains(name) && !self.of_schemas.iter().any(|known| known == name) {
-                self.found.insert(name.to_owned());
-            }
-        });
+        flatten(payload, |name, _| self.add(name));
+    }
+
+    /// Adds a column, as [`CsvColumns::find`] does.
+    pub(super) fn add(&mut self, name: &str) {
+        if self.len() <= MAX_COLUMNS && !self.found.contains(name) && !self.of_schemas.iter().any(|known| known == name) {
+            self.found.insert(name.to_owned());
+        }
     }
 
     /// How many payload columns there are.
@@ -78,14 +81,28 @@ impl CsvColumns {
 
     /// All column headings in order.
     pub(super) fn headings(&self) -> Vec<String> {
-        let taken = |name: &str| BEFORE.contains(&name) || AFTER.contains(&name) || (self.extra && name == EXTRA);
-        let payload = self.names().map(|name| if taken(name) { format!("payload.{name}") } else { name.clone() });
         let fixed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let extra: &[&str] = if self.extra { &[EXTRA] } else { &[] };
-        fixed(&BEFORE).into_iter().chain(payload).chain(fixed(&AFTER)).chain(fixed(extra)).collect()
+        fixed(&BEFORE).into_iter().chain(self.payload_headings()).chain(fixed(&AFTER)).chain(fixed(extra)).collect()
     }
 
-    fn names(&self) -> impl Iterator<Item = &String> {
+    /// The headings of the payload columns in order, no two the same.
+    pub(super) fn payload_headings(&self) -> Vec<String> {
+        let fixed = |name: &str| BEFORE.contains(&name) || AFTER.contains(&name) || (self.extra && name == EXTRA);
+        let is_field = |name: &String| self.found.contains(name) || self.of_schemas.contains(name);
+        let heading = |name: &String| {
+            let mut heading = name.clone();
+            // A payload may well have an object `payload` with an `id`.
+            while fixed(&heading) || (heading != *name && is_field(&heading)) {
+                heading = format!("payload.{heading}");
+            }
+            heading
+        };
+        self.names().map(heading).collect()
+    }
+
+    /// The names of the payload columns in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.of_schemas.iter().chain(&self.found)
     }
 }
@@ -117,6 +134,13 @@ mod tests {
         let columns = CsvColumns::of_schemas(&[schema("a", &["extra"])]);
         let expected = "url,type,id,payload.extra,source.crawl,source.page,source.fetched_at,source.version,source.spider,extra";
         assert_eq!(columns.headings().join(","), expected);
+    }
+
+    #[test]
+    fn no_two_columns_have_one_heading() {
+        let mut columns = CsvColumns::complete(&[schema("a", &["id"])]);
+        columns.find(&PayloadJson::parse(r#"{"payload":{"id":1,"payload":{"x":1}}}"#.to_owned()).unwrap());
+        assert_eq!(columns.payload_headings(), ["payload.payload.id", "payload.id", "payload.payload.x"]);
     }
 
     #[test]

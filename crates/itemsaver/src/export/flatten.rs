@@ -22,6 +22,11 @@ impl<'a> Leaf<'a> {
         self.raw.get()
     }
 
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.json() == "null"
+    }
+
     /// The value as a cell: a string's characters, nothing for `null`, otherwise as in JSON.
     pub fn cell(&self) -> String {
         match self.json() {

@@ -54,7 +54,7 @@ pub use sqlite::SqliteStore;
 /// The futures are `Send`, so that a store may be a client of a server or a front for a thread; a caller that drops one gives up the
 /// answer, not the work.
 pub trait Store: Send + Sync + 'static {
-    /// Keeps each type's fields: columns for CSV, mappings for stores that need them. The latest statement about a type stands.
+    /// Keeps each type's fields: columns of tables and their types, mappings for stores that need them. The latest statement about a type stands.
     ///
     /// # Errors
     /// [`StoreError`] when nothing was kept.
