@@ -127,7 +127,8 @@ impl<'a> FetchedPage<'a> {
 
     pub(crate) fn link_base(&self) -> &Base {
         let (base, _) = self.base.get_or_init(|| {
-            let scanned = if mentions(self.text, b"base", |_| true) { self.scan().map(Some) } else { Ok(None) };
+            let is_to_be_read = self.scan.get().is_some() || mentions(self.text, b"base", |_| true);
+            let scanned = if is_to_be_read { self.scan().map(Some) } else { Ok(None) };
             let (named, result) = match scanned {
                 Ok(scan) => (scan.and_then(|scan| scan.base.as_deref()), Ok(())),
                 Err(error) => (None, Err(error)),
