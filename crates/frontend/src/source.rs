@@ -7,6 +7,7 @@ use model::hello::{Hello, Role};
 use model::search::{SearchAnswer, SearchRequest};
 use rpcsupport::dial::{deadline, within};
 use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
+use tarpc::client::RpcError;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
@@ -33,7 +34,8 @@ impl Source {
         Source { address, link: Arc::default() }
     }
 
-    /// Asks. A connection that turns out to be gone is made anew once.
+    /// Asks. A connection that turns out to be gone is made anew once; an answer that does not come in time is not asked for again, and
+    /// leaves the connection to those who ask for less.
     pub(crate) async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, Away> {
         let mut problem = String::new();
         for _ in 0..2 {
@@ -41,8 +43,10 @@ impl Source {
             match within(ANSWER, client.search(deadline(ANSWER), request.clone())).await {
                 Some(Ok(Ok(answer))) => return Ok(answer),
                 Some(Ok(Err(error))) => return Err(Away(error.to_string())),
+                Some(Err(RpcError::DeadlineExceeded)) | None => {
+                    return Err(Away(format!("the itemsaver at {}: no answer within {} s", self.address, ANSWER.as_secs())));
+                }
                 Some(Err(error)) => problem = error.to_string(),
-                None => problem = format!("no answer within {} s", ANSWER.as_secs()),
             }
             *self.link.lock().await = None;
         }
