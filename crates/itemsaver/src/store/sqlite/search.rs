@@ -3,6 +3,8 @@
 //! What can be said in words is one expression of the word index, which hands out items newest first and as many as are wanted; what
 //! remains, numbers and some negations, is a condition on each.
 
+use std::cmp::Reverse;
+
 use model::search::COUNTED;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -25,11 +27,18 @@ pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, 
             Some((field.key().number(), *descending))
         }
     };
-    let types = matching.types(sorted.is_none() && search.query == Query::All)?;
+    let everything = sorted.is_none() && search.query == Query::All;
+    let few = if everything { None } else { matching.few()? };
+    let types = match &few {
+        _ if everything => matching.types()?,
+        Some(few) => matching.types_of(few)?,
+        None => vec![(String::new(), COUNTED + 1)],
+    };
     let count = types.iter().map(|(_, count)| count).sum();
-    let positions = match sorted {
-        None => matching.newest(search)?,
-        Some((field, descending)) => matching.by_number(search, field, descending, count)?,
+    let positions = match (sorted, few) {
+        (None, Some(few)) => newest_of(few, search),
+        (None, None) => matching.newest(search)?,
+        (Some((field, descending)), few) => matching.by_number(search, field, descending, few)?,
     };
     let next = positions.last().filter(|_| positions.len() == search.limit as usize).map(|(_, position)| *position);
     let mut items = Vec::with_capacity(positions.len());
@@ -144,28 +153,30 @@ impl<'a> Matching<'a> {
         Ok(select.query_row(params_from_iter(&self.parameters[..used]), |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
-    /// How many match of each type; when they are too many, one number for all.
-    fn types(&self, everything: bool) -> Result<Vec<(String, u64)>, Failure> {
-        if everything {
-            let mut select = self.connection.prepare_cached("SELECT name, items FROM types WHERE items > 0 ORDER BY name")?;
-            let types = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
-            return Ok(types.collect::<Result<_, _>>()?);
-        }
+    /// All that match, when they are few enough to be counted: found once, whatever is then asked of them.
+    fn few(&self) -> Result<Option<Vec<i64>>, Failure> {
         let (source, item) = self.source("");
-        let matching = format!("SELECT {item} AS item {source} LIMIT {}", COUNTED + 1);
-        let count = self.count(&format!("SELECT count(*) FROM ({matching})"))?;
-        if count > COUNTED {
-            return Ok(vec![(String::new(), count)]);
-        }
-        let sql = format!(
-            "SELECT types.name, count(*) FROM ({matching}) AS matching CROSS JOIN items ON items.item = matching.item
-             JOIN types ON types.id = items.type GROUP BY types.name ORDER BY types.name"
-        );
-        let mut select = self.connection.prepare(&sql)?;
+        let mut select = self.connection.prepare(&format!("SELECT {item} {source} LIMIT {}", COUNTED + 1))?;
         let used = select.parameter_count();
-        let rows =
-            select.query_map(params_from_iter(&self.parameters[..used]), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let items = select.query_map(params_from_iter(&self.parameters[..used]), |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+        Ok((items.len() as u64 <= COUNTED).then_some(items))
+    }
+
+    /// How many there are of each type.
+    fn types(&self) -> Result<Vec<(String, u64)>, Failure> {
+        let mut select = self.connection.prepare_cached("SELECT name, items FROM types WHERE items > 0 ORDER BY name")?;
+        let types = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(types.collect::<Result<_, _>>()?)
+    }
+
+    /// How many of these are of each type.
+    fn types_of(&self, few: &[i64]) -> Result<Vec<(String, u64)>, Failure> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT types.name, count(*) FROM json_each(?1) AS matching CROSS JOIN items ON items.item = matching.value
+             JOIN types ON types.id = items.type GROUP BY types.name ORDER BY types.name",
+        )?;
+        let types = select.query_map([list(few)], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(types.collect::<Result<_, _>>()?)
     }
 
     fn newest(&self, search: &Search) -> Result<Vec<(i64, Position)>, Failure> {
@@ -176,9 +187,8 @@ impl<'a> Matching<'a> {
         self.positions(&sql)
     }
 
-    fn by_number(&self, search: &Search, field: i64, descending: bool, count: u64) -> Result<Vec<(i64, Position)>, Failure> {
+    fn by_number(&mut self, search: &Search, field: i64, descending: bool, few: Option<Vec<i64>>) -> Result<Vec<(i64, Position)>, Failure> {
         let (direction, beyond, better) = if descending { ("DESC", "<", ">") } else { ("ASC", ">", "<") };
-        let (source, item) = self.source("");
         let after = match search.after {
             Some(Position { number, value: Some(value) }) => {
                 let number = number.cast_signed();
@@ -189,11 +199,12 @@ impl<'a> Matching<'a> {
         // Of several numbers the first in the order counts.
         let first =
             format!("NOT EXISTS (SELECT 1 FROM numbers m WHERE m.item = n.item AND m.field = n.field AND m.value {better} n.value)");
-        let from = if count > COUNTED {
-            let (conditions, _) = self.source("");
-            format!("numbers n WHERE n.item IN (SELECT {item} {conditions})")
+        let from = if let Some(few) = few {
+            let few = self.parameter(Value::Text(list(&few)));
+            format!("json_each({few}) AS matching CROSS JOIN numbers n WHERE n.item = matching.value")
         } else {
-            format!("(SELECT {item} AS item {source}) AS matching CROSS JOIN numbers n WHERE n.item = matching.item")
+            let (conditions, item) = self.source("");
+            format!("numbers n WHERE n.item IN (SELECT {item} {conditions})")
         };
         let offset = if search.after.is_some() { 0 } else { search.from };
         let sql = format!(
@@ -213,6 +224,19 @@ impl<'a> Matching<'a> {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// Items as a JSON list, which SQLite reads as a table.
+fn list(items: &[i64]) -> String {
+    serde_json::Value::from(items).to_string()
+}
+
+fn newest_of(mut few: Vec<i64>, search: &Search) -> Vec<(i64, Position)> {
+    few.sort_unstable_by_key(|item| Reverse(*item));
+    let is_after = |item: &i64| search.after.is_none_or(|after| *item < after.number.cast_signed());
+    let from = if search.after.is_some() { 0 } else { search.from as usize };
+    let position = |item: i64| (item, Position { number: item.cast_unsigned(), value: None });
+    few.into_iter().filter(is_after).skip(from).take(search.limit as usize).map(position).collect()
 }
 
 /// A query as an expression of the word index, if it is one.

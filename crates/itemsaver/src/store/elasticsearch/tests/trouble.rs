@@ -42,8 +42,9 @@ async fn exactly_what_violates_the_mapping_is_rejected_with_the_servers_reason()
             .filter(|(_, answer)| answer.status == Rejected)
             .map(|(at, answer)| (at, answer.reason.as_deref().unwrap()))
             .collect();
-        assert_eq!(rejected.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [7, 1_007]);
-        assert!(rejected[0].1.contains("payload.Age") && rejected[0].1.contains("7 years"), "{}", rejected[0].1);
+        // One reason for both: the value is in the item.
+        let reason = "failed to parse field [payload.Age] of type [long]";
+        assert_eq!(rejected, [(7, reason), (1_007, reason)]);
         assert_eq!(answer.pages[0].iter().filter(|answer| answer.status == Created).count(), 1_998);
         assert_eq!(store.stats().await.unwrap().items(), 1_998);
         // Sent again with what is right, as an engine requeues it.
