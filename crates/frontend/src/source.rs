@@ -1,9 +1,12 @@
 //! The itemsaver as this process sees it: dialled when needed, and again when it was gone.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::WireError;
 use model::hello::{Hello, Role};
+use model::history::{HistoryAnswer, HistoryRequest};
 use model::search::{SearchAnswer, SearchRequest};
 use rpcsupport::dial::{deadline, within};
 use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
@@ -33,12 +36,21 @@ impl Source {
         Source { address, link: Arc::default() }
     }
 
-    /// Asks. A connection that turns out to be gone is made anew once.
+    /// Finds items.
     pub(crate) async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, Away> {
+        self.ask(async |client| client.search(deadline(ANSWER), request.clone()).await).await
+    }
+
+    /// Asks what has changed in an item. An itemsaver that is too old to know hangs up, which the error says.
+    pub(crate) async fn history(&self, request: &HistoryRequest) -> Result<HistoryAnswer, Away> {
+        self.ask(async |client| client.history(deadline(ANSWER), request.clone()).await).await
+    }
+
+    /// Asks. A connection that turns out to be gone is made anew once.
+    async fn ask<T, E: Display>(&self, call: impl AsyncFn(ItemSaverServiceClient) -> Result<Result<T, WireError>, E>) -> Result<T, Away> {
         let mut problem = String::new();
         for _ in 0..2 {
-            let client = self.client().await?;
-            match within(ANSWER, client.search(deadline(ANSWER), request.clone())).await {
+            match within(ANSWER, call(self.client().await?)).await {
                 Some(Ok(Ok(answer))) => return Ok(answer),
                 Some(Ok(Err(error))) => return Err(Away(error.to_string())),
                 Some(Err(error)) => problem = error.to_string(),
