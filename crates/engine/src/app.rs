@@ -392,7 +392,7 @@ impl Stored {
         let (source, embedded, places) = match &config.itemsaver {
             None => {
                 let file = state.items();
-                let saver = EmbeddedSaver::open(&file).await.with_context(|| format!("cannot open {}", file.display()))?;
+                let saver = EmbeddedSaver::open(&file, config.history).await.with_context(|| format!("cannot open {}", file.display()))?;
                 (saver.source(hello.clone()), Some(saver), places(state))
             }
             Some(host) => (sources::itemsaver(host, hello), None, Places { items: format!("the itemsaver at {host}"), export: None }),

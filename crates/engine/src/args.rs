@@ -179,6 +179,9 @@ pub struct Args {
     /// Replace a file that --output finds there
     #[arg(long, help_heading = "Results")]
     pub overwrite: bool,
+    /// Keep what changes in items from one crawl to the next, for `itemsaver history`; an itemsaver of its own has a flag for that
+    #[arg(long, env = "GOSSAMER_HISTORY", help_heading = "Results")]
+    pub history: bool,
     /// Write the end report here, as JSON
     #[arg(long, value_name = "FILE", env = "GOSSAMER_REPORT", help_heading = "Results")]
     pub report: Option<String>,

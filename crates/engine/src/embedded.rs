@@ -47,12 +47,14 @@ pub struct EmbeddedSaver {
 }
 
 impl EmbeddedSaver {
-    /// Opens the store.
+    /// Opens the store, to keep the history of items if that is wanted.
     ///
     /// # Errors
     /// When the file cannot be opened or another process writes it.
-    pub async fn open(file: &Path) -> Result<EmbeddedSaver, StoreError> {
-        Ok(EmbeddedSaver { saver: ItemSaver::open(&StoreSpec::Sqlite(file.to_owned())).await? })
+    pub async fn open(file: &Path, history: bool) -> Result<EmbeddedSaver, StoreError> {
+        let spec = StoreSpec::Sqlite(file.to_owned());
+        let saver = if history { ItemSaver::open_with_history(&spec).await } else { ItemSaver::open(&spec).await };
+        Ok(EmbeddedSaver { saver: saver? })
     }
 
     /// How the engine reaches it.

@@ -116,6 +116,7 @@ fn every_mistake_exits_2_with_what_would_be_right_and_starts_nothing() {
         (&["-"], "no URL to begin with"),
         (&["--max-page", "5"], "--max-pages"),
         (&["--no-such-flag"], "--no-such-flag"),
+        (&[SEED, "--history", "--itemsaver-host", ":1"], "--history is for the itemsaver in this process"),
         (&[SEED, "--max-pages", "0"], "--max-pages \"0\""),
         (&[SEED, "--max-pages", "-1"], "-1"),
         (&[SEED, "--max-pages", "many"], "--max-pages \"many\""),

@@ -11,6 +11,7 @@ mod card;
 mod download;
 mod html;
 mod page;
+mod past;
 mod routes;
 mod source;
 mod wanted;

@@ -53,8 +53,8 @@ pub(crate) fn told(query: &str, title: &str, reason: &str, language: Language) -
     whole(query, language, Html::element("main", &[], contents))
 }
 
-/// Everything about one item.
-pub(crate) fn item(hit: &Hit, language: Language) -> String {
+/// Everything about one item; `past` is what has changed in it.
+pub(crate) fn item(hit: &Hit, past: Html, language: Language) -> String {
     let words = language.words();
     let payload: Value = serde_json::from_str(hit.item.payload.as_str()).unwrap_or(Value::Null);
     let mut rows = Vec::new();
@@ -88,6 +88,7 @@ pub(crate) fn item(hit: &Hit, language: Language) -> String {
     let contents = Html::element("h2", &[], Html::text(&format!("{} {}", hit.item.item_type, hit.item.id)))
         .then(fields)
         .then(Html::element("dl", &[("class", "whole source")], Html::all(source)))
+        .then(past)
         .then(Html::element("p", &[], Html::link(&address("/item.json", hit), Html::ours("JSON"))));
     whole("", language, Html::element("main", &[("class", "item")], contents))
 }

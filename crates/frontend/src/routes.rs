@@ -1,6 +1,6 @@
 //! What is answered under which address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 
 use axum::extract::{Query, Request, State};
@@ -13,6 +13,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use itemsaver::history::ChangeJson;
+use model::history::HistoryRequest;
 use model::search::{Hit, MAX_HITS, QueryMistake, SearchAnswer};
 use rpcsupport::PeerAddress;
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::download::{self, Format};
 use crate::page;
+use crate::past;
 use crate::source::{Away, Source};
 use crate::wanted::{PAGE, Wanted, language};
 use crate::words::Language;
@@ -46,6 +49,7 @@ fn router(source: Source) -> Router {
         .route("/item", get(item))
         .route("/item.json", get(item_json))
         .route("/api/search", get(api_search))
+        .route("/api/history", get(api_history))
         .route("/download", get(download))
         .route("/style.css", get(async || ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))))
         .layer(from_fn(careful))
@@ -79,7 +83,14 @@ async fn search(State(source): State<Source>, Query(parameters): Parameters, hea
 async fn item(State(source): State<Source>, Query(parameters): Parameters, headers: HeaderMap) -> Response {
     let language = language_of(&headers);
     match one_item(&source, &parameters).await {
-        Ok(Some(hit)) => html(StatusCode::OK, page::item(&hit, language)),
+        Ok(Some(hit)) => {
+            let past = match source.history(&past_of(&parameters)).await {
+                Ok(answer) => past::past(&answer.changes, language),
+                // The item can be shown all the same.
+                Err(away) => past::unknown(&away.to_string(), language),
+            };
+            html(StatusCode::OK, page::item(&hit, past, language))
+        }
         Ok(None) => html(StatusCode::NOT_FOUND, page::told("", language.words().no_item, "", language)),
         Err(away) => away_page("", &away, language),
     }
@@ -108,6 +119,17 @@ async fn api_search(State(source): State<Source>, Query(parameters): Parameters)
     }
 }
 
+async fn api_history(State(source): State<Source>, Query(parameters): Parameters) -> Response {
+    let asked = past_of(&parameters);
+    match source.history(&asked).await {
+        Ok(answer) => {
+            let changes: Vec<_> = answer.changes.iter().map(|change| ChangeJson::of(&asked.item_type, &asked.id, change)).collect();
+            Json(BTreeMap::from([("changes", changes)])).into_response()
+        }
+        Err(away) => away_json(&away),
+    }
+}
+
 async fn download(State(source): State<Source>, Query(parameters): Parameters) -> Response {
     let wanted = Wanted::of(&parameters);
     let (format, content_type, name) = match parameters.get("format").map(String::as_str) {
@@ -124,6 +146,12 @@ async fn download(State(source): State<Source>, Query(parameters): Parameters) -
         Ok(body) => ([(CONTENT_TYPE, content_type), (CONTENT_DISPOSITION, name)], body).into_response(),
         Err(away) => away_json(&away),
     }
+}
+
+/// The past of the item with this type and id.
+fn past_of(parameters: &HashMap<String, String>) -> HistoryRequest {
+    let given = |name: &str| parameters.get(name).cloned().unwrap_or_default();
+    HistoryRequest { item_type: given("type"), id: given("id") }
 }
 
 /// The item with this type and id.

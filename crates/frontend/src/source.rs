@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::WireError;
 use model::hello::{Hello, Role};
+use model::history::{HistoryAnswer, HistoryRequest};
 use model::search::{SearchAnswer, SearchRequest};
 use rpcsupport::dial::{deadline, within};
 use rpcsupport::{ItemSaverServiceClient, Link, PeerAddress, dial_itemsaver};
@@ -34,13 +36,33 @@ impl Source {
         Source { address, link: Arc::default() }
     }
 
+    /// Finds items.
+    pub(crate) async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, Away> {
+        self.ask(|client| {
+            let request = request.clone();
+            async move { client.search(deadline(ANSWER), request).await }
+        })
+        .await
+    }
+
+    /// Asks what has changed in an item. An itemsaver that is too old to know hangs up, which the error says.
+    pub(crate) async fn history(&self, request: &HistoryRequest) -> Result<HistoryAnswer, Away> {
+        self.ask(|client| {
+            let request = request.clone();
+            async move { client.history(deadline(ANSWER), request).await }
+        })
+        .await
+    }
+
     /// Asks. A connection that turns out to be gone is made anew once; an answer that does not come in time is not asked for again, and
     /// leaves the connection to those who ask for less.
-    pub(crate) async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, Away> {
+    async fn ask<T, C>(&self, call: impl Fn(ItemSaverServiceClient) -> C) -> Result<T, Away>
+    where
+        C: Future<Output = Result<Result<T, WireError>, RpcError>>,
+    {
         let mut problem = String::new();
         for _ in 0..2 {
-            let client = self.client().await?;
-            match within(ANSWER, client.search(deadline(ANSWER), request.clone())).await {
+            match within(ANSWER, call(self.client().await?)).await {
                 Some(Ok(Ok(answer))) => return Ok(answer),
                 Some(Ok(Err(error))) => return Err(Away(error.to_string())),
                 Some(Err(RpcError::DeadlineExceeded)) | None => {

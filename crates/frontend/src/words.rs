@@ -55,6 +55,14 @@ pub(crate) struct Words {
     pub(crate) no_item: &'static str,
     pub(crate) behind: &'static str,
     pub(crate) examples: &'static str,
+    pub(crate) history: &'static str,
+    pub(crate) changed: &'static str,
+    pub(crate) gone: &'static str,
+    pub(crate) back: &'static str,
+    pub(crate) since: &'static str,
+    pub(crate) large: &'static str,
+    pub(crate) further: &'static str,
+    pub(crate) no_history: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -80,6 +88,14 @@ const ENGLISH: Words = Words {
     no_item: "There is no such item.",
     behind: "items were stored a moment ago and cannot be found yet",
     examples: "For example",
+    history: "What changed",
+    changed: "changed",
+    gone: "gone",
+    back: "back",
+    since: "before:",
+    large: "too large to be kept",
+    further: "further fields",
+    no_history: "What changed cannot be told at present",
 };
 
 const CHINESE: Words = Words {
@@ -105,6 +121,14 @@ const CHINESE: Words = Words {
     no_item: "没有这个条目。",
     behind: "条刚刚保存的条目暂时还搜不到",
     examples: "例如",
+    history: "变更记录",
+    changed: "已更改",
+    gone: "已消失",
+    back: "再次出现",
+    since: "之前：",
+    large: "内容过大，未保存",
+    further: "个其他字段",
+    no_history: "目前无法显示变更记录",
 };
 
 /// The fields of the course's two types.

@@ -36,7 +36,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let itemsaver = listener.local_addr().unwrap();
-        let saver = ItemSaver::open(&StoreSpec::sqlite(folder.path().join("items.db")).unwrap()).await.unwrap();
+        let saver = ItemSaver::open_with_history(&StoreSpec::sqlite(folder.path().join("items.db")).unwrap()).await.unwrap();
         let field = |name: &str, kind| FieldSchema { name: name.to_owned(), kind };
         let schema =
             TypeSchema { item_type: "zhenai".to_owned(), fields: vec![field("Age", FieldKind::Integer), field("Name", FieldKind::Text)] };
@@ -150,6 +150,37 @@ async fn types_have_their_cards_and_facets_and_items_their_page_and_json() {
     );
     assert_eq!(site.get("/item?type=car&id=none").await.0, 404);
     assert_eq!(site.get("/item.json?type=car&id=none").await.0, 404);
+}
+
+#[tokio::test]
+async fn what_changed_in_an_item_is_on_its_page_in_both_languages_and_as_json() {
+    let site = Site::of(vec![person(1), item("t", "2", &json!({}))]).await;
+    let mut changed = page(0, item("zhenai", "1", &json!({"Name": "<b>人", "Age": 31, "Height": 170, "Marriage": "未婚", "new": [1]})));
+    changed.version += 1;
+    changed.fetched_at_ms += 60_000;
+    let batch = SaveBatch { crawl: CrawlName::new("c").unwrap(), run: RunId(2), spider: None, pages: vec![changed] };
+    site.saver.save(batch).await.unwrap();
+    while site.json("/api/search").await["behind"] != 0 {}
+    let (status, html) = site.get("/item?type=zhenai&id=1").await;
+    assert_eq!(status, 200);
+    for part in [
+        "<h3>What changed</h3><ol><li><b>2024-02-29T00:01:00.000Z</b> changed c ",
+        "<span class=\"note\">(before: 2024-02-29T00:00:00.000Z)</span>",
+        "<dt>Age</dt><dd><del>1</del> <ins>31</ins></dd>",
+        "<dt>Name</dt><dd><del>人1</del> <ins>&lt;b&gt;人</ins></dd>",
+        "<dt>House</dt><dd><del>已购房</del> </dd>",
+        "<dt>new</dt><dd> <ins>[1]</ins></dd>",
+    ] {
+        assert!(html.contains(part), "{part} is not in {html}");
+    }
+    let chinese = site.get_in("zh", "/item?type=zhenai&id=1").await.1;
+    assert!(chinese.contains("<h3>变更记录</h3>") && chinese.contains("<dt>年龄</dt><dd><del>1</del> <ins>31</ins></dd>"), "{chinese}");
+    let json = site.json("/api/history?type=zhenai&id=1").await;
+    assert_eq!(json["changes"][0]["fields"].as_array().unwrap().len(), 4);
+    assert_eq!((&json["changes"][0]["change"], &json["changes"][0]["before_at"]), (&json!("changed"), &json!("2024-02-29T00:00:00.000Z")));
+    let unchanged = site.get("/item?type=t&id=2").await.1;
+    assert!(!unchanged.contains("What changed"), "{unchanged}");
+    assert_eq!(site.json("/api/history?type=t&id=2").await, json!({"changes": []}));
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ struct ServeArguments {
     insecure_plaintext: bool,
     #[command(flatten)]
     store: StoreArgument,
+    #[command(flatten)]
+    history: HistoryArgument,
     /// How long batches in flight may take to finish at the end: 400ms, 30s, 5m, 1h.
     #[arg(
         long,
@@ -74,6 +76,13 @@ struct StoreArgument {
 }
 
 #[derive(Debug, Args)]
+struct HistoryArgument {
+    /// Keep what changes in items, from now on, for `itemsaver history`: the last 100 changes of each item.
+    #[arg(long, env = "GOSSAMER_ITEMSAVER_HISTORY", value_parser = FalseyValueParser::new(), hide_env_values = true, help_heading = "Store")]
+    history: bool,
+}
+
+#[derive(Debug, Args)]
 struct LogArguments {
     /// Log more: every item; twice, everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Logging")]
@@ -92,6 +101,8 @@ enum Command {
     /// Find items, the one found last first. The language: words, "phrases", Field:word, Age:(<30), Height:([178 TO 185]), Type:zhenai, AND, OR,
     /// NOT, parentheses.
     Search(SearchArguments),
+    /// Tell what has changed in an item, the newest last, from a store whose itemsaver was started with --history.
+    History(HistoryArguments),
     /// Store items from JSON lines as export writes them, beside what is there.
     Import(ImportArguments),
     /// Move all items of a server's store to a new index with the fields that the crawls tell now. The old index stays, unused.
@@ -152,9 +163,26 @@ struct SearchArguments {
 }
 
 #[derive(Debug, Args)]
+struct HistoryArguments {
+    #[command(flatten)]
+    store: StoreArgument,
+    /// The item's type.
+    #[arg(value_name = "TYPE")]
+    item_type: String,
+    /// The item's id.
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    id: String,
+    /// Write JSON lines, a change a line.
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct ImportArguments {
     #[command(flatten)]
     store: StoreArgument,
+    #[command(flatten)]
+    history: HistoryArgument,
     /// File to read. Without it, or as `-`: standard input.
     #[arg(value_name = "FILE")]
     input: Option<PathBuf>,
@@ -184,12 +212,13 @@ pub(crate) struct Config {
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
-    Serve { address: SocketAddr, grace: Duration },
+    Serve { address: SocketAddr, grace: Duration, history: bool },
     Export { filter: ItemFilter, query: Option<ItemQuery>, format: ExportFormat, output: Option<PathBuf> },
     List { filter: ItemFilter, limit: usize },
     Count { filter: ItemFilter },
     Search { query: String, sort: Option<String>, limit: usize, json: bool },
-    Import { input: Option<PathBuf> },
+    History { item_type: String, id: String, json: bool },
+    Import { input: Option<PathBuf>, history: bool },
     Reindex,
 }
 
@@ -210,7 +239,8 @@ impl Config {
                     .then(|| listen_address(port, serve.listen.as_deref(), serve.insecure_plaintext).map_err(|e| e.to_string()))
                     .and_then(|address| mistakes.note(address));
                 let grace = mistakes.note(process::duration(&serve.grace).map_err(|why| format!("--grace {:?}: {why}", serve.grace)));
-                (serve.store, address.zip(grace).map(|(address, grace)| Task::Serve { address, grace }))
+                let history = serve.history.history;
+                (serve.store, address.zip(grace).map(|(address, grace)| Task::Serve { address, grace, history }))
             }
             Some(Command::Export(export)) => {
                 let output = export.output.filter(|path| path.as_os_str() != "-");
@@ -232,9 +262,10 @@ impl Config {
                 let limit = mistakes.note(limit(&search.limit));
                 (search.store, limit.map(|limit| Task::Search { query, sort, limit, json }))
             }
+            Some(Command::History(HistoryArguments { store, item_type, id, json })) => (store, Some(Task::History { item_type, id, json })),
             Some(Command::Import(import)) => {
                 let input = import.input.filter(|path| path.as_os_str() != "-");
-                (import.store, Some(Task::Import { input }))
+                (import.store, Some(Task::Import { input, history: import.history.history }))
             }
             Some(Command::Reindex(reindex)) => (reindex.store, Some(Task::Reindex)),
         };
@@ -329,8 +360,12 @@ mod tests {
     fn flags_become_a_task() {
         let task = |line| config(line).unwrap().task;
         let address = "127.0.0.1:1234".parse().unwrap();
-        assert_eq!(task("--port 1234"), Task::Serve { address, grace: Duration::from_secs(30) });
-        assert_eq!(task("--listen 127.0.0.1:1234 --grace 400ms"), Task::Serve { address, grace: Duration::from_millis(400) });
+        assert_eq!(task("--port 1234"), Task::Serve { address, grace: Duration::from_secs(30), history: false });
+        assert_eq!(
+            task("--listen 127.0.0.1:1234 --grace 400ms"),
+            Task::Serve { address, grace: Duration::from_millis(400), history: false }
+        );
+        assert_eq!(task("--port 1234 --history"), Task::Serve { address, grace: Duration::from_secs(30), history: true });
         let cars = ItemFilter { item_type: Some("car".into()), crawl: None };
         let output = Some(PathBuf::from("a.csv"));
         let export = |filter, format, output| Task::Export { filter, query: None, format, output };
@@ -346,6 +381,11 @@ mod tests {
         assert_eq!(config("export --query (a").unwrap_err(), ["--query: this parenthesis is not closed\n  (a\n  ^"]);
         assert_eq!(task("items --count --type car"), Task::Count { filter: cars });
         assert_eq!(task("items"), Task::List { filter: everything, limit: 20 });
+        let history = |id: &str, json| Task::History { item_type: "car".into(), id: id.into(), json };
+        assert_eq!(task("history car m7"), history("m7", false));
+        assert_eq!(task("history --json car -7"), history("-7", true));
+        assert_eq!(task("import --history a.jsonl"), Task::Import { input: Some("a.jsonl".into()), history: true });
+        assert_eq!(task("import -"), Task::Import { input: None, history: false });
         assert_eq!(config("items -vv").unwrap().verbosity, 2);
         assert_eq!(config("--port 1 -q").unwrap().verbosity, -1);
         assert_eq!(config("--port 1 --store sqlite:/a/b.db").unwrap().store, StoreSpec::Sqlite("/a/b.db".into()));

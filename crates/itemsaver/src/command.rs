@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use itemsaver::export::{ExportError, ExportFormat, Exported, ItemWriter, OutputFile, export};
+use itemsaver::history::{ChangeJson, history_text};
 use itemsaver::import::{Imported, import};
 use itemsaver::listing::{counts_table, items_table};
 use itemsaver::search::ItemQuery;
@@ -52,7 +53,7 @@ type Wanted<'a> = (&'a ItemFilter, Option<&'a ItemQuery>);
 /// Does the task.
 pub(crate) async fn run(config: Config) -> Result<ExitCode, Failure> {
     match config.task {
-        Task::Serve { address, grace } => serve(&config.store, address, grace).await,
+        Task::Serve { address, grace, history } => serve(&config.store, address, grace, history).await,
         Task::Export { filter, query, format, output } => {
             if let Some(path) = output.as_deref().filter(|path| config.store.is_at(path)) {
                 return Err(Failure::Start(format!("cannot write {}: it is part of the store {}", path.display(), config.store)));
@@ -76,7 +77,11 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, Failure> {
                 SearchRequest { query, sort, limit: u32::try_from(limit).unwrap_or(MAX_HITS).min(MAX_HITS), ..SearchRequest::default() };
             find(&config.store, &store, request, json).await
         }
-        Task::Import { input } => {
+        Task::History { item_type, id, json } => {
+            let store = AnyStore::open_to_read(&config.store).await.map_err(Failure::start)?;
+            past(&store, &item_type, &id, json).await
+        }
+        Task::Import { input, history } => {
             let open = |path: PathBuf| match std::fs::File::open(&path) {
                 Ok(file) => Ok((Box::new(BufReader::with_capacity(BUFFER, file)) as Box<dyn BufRead>, path.display().to_string())),
                 Err(error) => Err(Failure::Start(format!("cannot read {}: {error}", path.display()))),
@@ -86,7 +91,8 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, Failure> {
                 Some(path) => open(path)?,
                 None => (Box::new(io::stdin().lock()) as Box<dyn BufRead>, "standard input".to_owned()),
             };
-            let store = AnyStore::open(&config.store).await.map_err(Failure::start)?;
+            let opened = if history { AnyStore::open_with_history(&config.store).await } else { AnyStore::open(&config.store).await };
+            let store = opened.map_err(Failure::start)?;
             let imported = import(&store, &mut input, &name).await;
             store.close().await;
             imports(&imported.map_err(Failure::midway)?, &config.store)
@@ -99,8 +105,9 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode, Failure> {
 }
 
 #[allow(clippy::print_stderr, reason = "a program tells the person who started it where it listens and stores")]
-async fn serve(store: &StoreSpec, address: SocketAddr, grace: Duration) -> Result<ExitCode, Failure> {
-    let saver = ItemSaver::open(store).await.map_err(Failure::start)?;
+async fn serve(store: &StoreSpec, address: SocketAddr, grace: Duration, history: bool) -> Result<ExitCode, Failure> {
+    let opened = if history { ItemSaver::open_with_history(store).await } else { ItemSaver::open(store).await };
+    let saver = opened.map_err(Failure::start)?;
     let listener = rpcsupport::bind(address).await.map_err(Failure::start)?;
     let address = listener.local_addr().map_err(Failure::start)?;
     if !address.ip().is_loopback() {
@@ -109,7 +116,7 @@ async fn serve(store: &StoreSpec, address: SocketAddr, grace: Duration) -> Resul
     let mut shutdown = pin!(shutdown_signal());
     // Polled before anybody is told the address: a signal sent from then on is heard, and does not kill.
     tokio::select! { biased; () = &mut shutdown => return Ok(ExitCode::SUCCESS), () = async {} => {} }
-    eprintln!("storing in {store}");
+    eprintln!("storing in {store}{}", if history { ", with what changes in items" } else { "" });
     eprintln!("Listening on {address}");
     let drained = itemsaver::run(listener, saver, shutdown, grace).await;
     match drained.left {
@@ -217,6 +224,22 @@ async fn find(spec: &StoreSpec, store: &AnyStore, request: SearchRequest, json: 
     eprintln!("{shown} of {more}{count} items");
     if answer.behind > 0 {
         eprintln!("{} items stored lately cannot be found yet: an itemsaver that has the store open makes up for it", answer.behind);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[allow(clippy::print_stderr, reason = "standard output is for the changes")]
+async fn past(store: &AnyStore, item_type: &str, id: &str, json: bool) -> Result<ExitCode, Failure> {
+    let changes = store.history(item_type, id).await.map_err(Failure::midway)?;
+    if json {
+        let lines = changes.iter().map(|change| serde_json::to_string(&ChangeJson::of(item_type, id, change)));
+        let lines = lines.map(|line| line.map(|line| line + "\n")).collect::<Result<String, _>>();
+        print(&lines.map_err(Failure::midway)?)?;
+    } else {
+        print(&history_text(&changes))?;
+    }
+    if changes.is_empty() {
+        eprintln!("no changes of {item_type} {id} are known; an itemsaver keeps them that is started with --history");
     }
     Ok(ExitCode::SUCCESS)
 }

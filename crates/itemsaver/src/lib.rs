@@ -4,7 +4,7 @@
 //! one. The rules that every store keeps to are told in [`store`].
 //!
 //! Reading order: the stores ([`store`]); finding items in any of them ([`search`]); the server over one of them ([`saver`]); what a person asks of a store ([`export`],
-//! [`import`], [`listing`]).
+//! [`import`], [`listing`], [`history`]).
 
 pub mod store;
 
@@ -17,6 +17,8 @@ pub mod export;
 pub mod import;
 
 pub mod listing;
+
+pub mod history;
 
 pub use crate::saver::{CAPACITY, ItemSaver, run};
 pub use crate::store::{AnyStore, Store, StoreError, StoreSpec};

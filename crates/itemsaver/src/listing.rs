@@ -42,7 +42,7 @@ fn table<const N: usize>(headings: [&str; N], rows: impl Iterator<Item = [String
 }
 
 /// A text on one line, without what would steer a terminal.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     if text.chars().nth(most).is_none() {
         return text.chars().map(shown).collect();

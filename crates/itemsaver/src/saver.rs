@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use model::WireError;
 use model::hello::Role;
+use model::history::{HistoryAnswer, HistoryRequest};
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
 use model::search::{SearchAnswer, SearchRequest};
@@ -35,6 +36,14 @@ impl ItemSaver {
     /// [`StoreError`] when it cannot be opened or written.
     pub async fn open(spec: &StoreSpec) -> Result<ItemSaver, StoreError> {
         Ok(ItemSaver { store: Arc::new(AnyStore::open(spec).await?), received: Arc::default() })
+    }
+
+    /// The same, to keep the history of items.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened or written.
+    pub async fn open_with_history(spec: &StoreSpec) -> Result<ItemSaver, StoreError> {
+        Ok(ItemSaver { store: Arc::new(AnyStore::open_with_history(spec).await?), received: Arc::default() })
     }
 
     /// The store, to read from it in the same process.
@@ -77,6 +86,10 @@ impl ItemSaverHandler for ItemSaver {
 
     async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, WireError> {
         Ok(search::answer(&*self.store, &request).await?)
+    }
+
+    async fn history(&self, request: HistoryRequest) -> Result<HistoryAnswer, WireError> {
+        Ok(HistoryAnswer { changes: self.store.history(&request.item_type, &request.id).await? })
     }
 }
 

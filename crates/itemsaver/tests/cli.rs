@@ -8,6 +8,7 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
 use model::hello::{CrawlIdentity, Hello, Role};
+use model::history::HistoryRequest;
 use model::save::{ItemAnswer, ItemStatus, PageItems, SaveAnswer, SaveBatch};
 use model::schema::{FieldKind, FieldSchema, TypeSchema};
 use model::search::SearchRequest;
@@ -22,7 +23,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn itemsaver(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_itemsaver"));
     command.current_dir(folder).stdin(Stdio::null());
-    for variable in ["PORT", "LISTEN", "STORE", "STORE_USER", "STORE_PASSWORD", "STORE_API_KEY", "STORE_CA", "GRACE", "INSECURE_PLAINTEXT"]
+    for variable in
+        ["PORT", "LISTEN", "STORE", "STORE_USER", "STORE_PASSWORD", "STORE_API_KEY", "STORE_CA", "GRACE", "HISTORY", "INSECURE_PLAINTEXT"]
     {
         command.env_remove(format!("GOSSAMER_ITEMSAVER_{variable}"));
     }
@@ -249,6 +251,66 @@ async fn killed_after_an_acknowledged_save_it_has_lost_nothing() {
     assert!(tenth || !acknowledged_too);
     let expected: Vec<String> = (0..10).chain(tenth.then_some(10)).chain([11]).flat_map(of).collect();
     assert_eq!(ids, expected, "a batch is there whole or not at all");
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_save_that_is_sent_again_it_tells_each_change_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = |version: u64| -> Vec<PageItems> {
+        let each = |n: u64| page(&n.to_string(), version, vec![item("car", &n.to_string(), &format!("{{\"n\":{version}}}"))]);
+        (0..300).map(each).collect()
+    };
+    for version in 1..=4 {
+        let mut server = Server::start(folder.path(), "--history");
+        assert!(server.greeting[0].ends_with(", with what changes in items"), "{:?}", server.greeting);
+        let link = server.dial().await;
+        // Killed before, while or after it is stored: nobody knows.
+        let client = link.client.clone();
+        let sent = tokio::spawn(async move { client.save(deadline(LIMIT), batch(pages(version))).await });
+        for _ in 0..version * 20 {
+            link.client.ping(deadline(LIMIT)).await.unwrap();
+        }
+        server.child.kill().unwrap();
+        drop(sent.await);
+        drop(server);
+        let server = Server::start(folder.path(), "--history");
+        let link = server.dial().await;
+        save(&link, batch(pages(version))).await;
+        for n in 0..300 {
+            let request = HistoryRequest { item_type: "car".to_owned(), id: n.to_string() };
+            let history = link.client.history(deadline(LIMIT), request).await.unwrap().unwrap();
+            let versions: Vec<u64> = history.changes.iter().map(|change| change.version).collect();
+            assert_eq!(versions, (2..=version).collect::<Vec<_>>(), "item {n}");
+        }
+        assert_eq!(server.terminate().0, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_changed_in_an_item_is_told_to_people_and_to_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let changes = |n: u64| {
+        format!(
+            "{{\"url\":\"http://h/1\",\"type\":\"car\",\"id\":\"1\",\"payload\":{{\"price\":{n},\"name\":\"x\"}},\"source\":{{\"crawl\":\"c\",\
+             \"page\":\"http://h/a{n}\",\"fetched_at\":\"2024-02-2{n}T00:00:00.000Z\",\"version\":{n},\"spider\":null}}}}\n"
+        )
+    };
+    for n in 7..=9 {
+        std::fs::write(folder.path().join("items.jsonl"), changes(n)).unwrap();
+        assert_eq!(run(folder.path(), if n == 9 { "import items.jsonl" } else { "import --history items.jsonl" }).0, 0);
+    }
+    let (code, stdout, stderr) = run(folder.path(), "history car 1");
+    let expected = "2024-02-28T00:00:00.000Z  changed  c  http://h/a8 (before: 2024-02-27T00:00:00.000Z)\n    price: 7 -> 8\n";
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, expected, ""), "what was imported without --history is not told");
+    let (_, stdout, _) = run(folder.path(), "history --json car 1");
+    let line: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (&line["at"], &line["fields"]),
+        (&"2024-02-28T00:00:00.000Z".into(), &serde_json::json!([{"field": "price", "before": 7, "after": 8}]))
+    );
+    let (code, stdout, stderr) = run(folder.path(), "history car 2");
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    assert!(stderr.starts_with("no changes of car 2 are known"), "{stderr}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! is a change of the protocol (see [`hello::PROTOCOL`]).
 //!
 //! Reading order: what is fetched ([`url`], [`host`], [`key`], [`parser`]), what a worker is asked and answers ([`job`], [`outcome`],
-//! [`error`], [`robots_answer`]), what is kept ([`item`], [`schema`], [`save`], [`search`]), how processes meet ([`hello`], [`crawl`]), and the
+//! [`error`], [`robots_answer`]), what is kept ([`item`], [`schema`], [`save`], [`search`], [`history`]), how processes meet ([`hello`], [`crawl`]), and the
 //! course's two item types ([`profile`], [`car`]).
 
 pub mod url;
@@ -30,6 +30,8 @@ pub mod schema;
 pub mod save;
 
 pub mod search;
+
+pub mod history;
 
 pub mod hello;
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use model::hello::{Hello, Pong, Welcome};
+use model::history::{HistoryAnswer, HistoryRequest};
 use model::outcome::FetchFacts;
 use model::parser::SpiderFile;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
@@ -38,6 +39,9 @@ pub trait ItemSaverHandler: Send + Sync + 'static {
 
     /// Finds items.
     fn search(&self, request: SearchRequest) -> impl Future<Output = Result<SearchAnswer, WireError>> + Send;
+
+    /// Tells what has changed in an item.
+    fn history(&self, request: HistoryRequest) -> impl Future<Output = Result<HistoryAnswer, WireError>> + Send;
 }
 
 /// One connection's view of a server: its session and the work behind it.
@@ -104,6 +108,11 @@ impl<H: ItemSaverHandler> ItemSaverService for Desk<H> {
     async fn search(self, _: Context, request: SearchRequest) -> Result<SearchAnswer, WireError> {
         self.session.admit()?;
         self.handler.search(request).await
+    }
+
+    async fn history(self, _: Context, request: HistoryRequest) -> Result<HistoryAnswer, WireError> {
+        self.session.admit()?;
+        self.handler.history(request).await
     }
 
     async fn ping(self, _: Context) -> Pong {

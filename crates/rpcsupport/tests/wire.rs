@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use model::error::code;
 use model::hello::{CrawlIdentity, Hello, PROTOCOL, Pong, Role};
+use model::history::{HistoryAnswer, HistoryRequest};
 use model::job::FetchRules;
 use model::outcome::{FetchFacts, Page};
 use model::parser::SpiderFile;
@@ -102,6 +103,10 @@ impl ItemSaverHandler for Stores {
 
     async fn search(&self, _: SearchRequest) -> Result<SearchAnswer, WireError> {
         Ok(SearchAnswer::default())
+    }
+
+    async fn history(&self, _: HistoryRequest) -> Result<HistoryAnswer, WireError> {
+        Ok(HistoryAnswer::default())
     }
 }
 

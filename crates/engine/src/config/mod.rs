@@ -66,6 +66,8 @@ pub struct Config {
     pub workers: Workers,
     /// Where items go; none: into the state directory.
     pub itemsaver: Option<PeerAddress>,
+    /// Whether the itemsaver in this process keeps what changes in items.
+    pub history: bool,
     /// The state directory; none: a temporary one.
     pub state: Option<PathBuf>,
     /// `-o`.
@@ -150,6 +152,11 @@ impl Config {
         let mut values = Values::default();
         let workers = workers(args, &mut values);
         let itemsaver = values.parse("--itemsaver-host", args.itemsaver_host.as_deref(), |text| text.parse::<PeerAddress>());
+        if args.history && args.itemsaver_host.is_some() {
+            values.mistake(
+                "--history is for the itemsaver in this process: start the one of --itemsaver-host with its own --history".to_owned(),
+            );
+        }
         if let (SeedSource::Practice { .. }, Workers::Hosts(hosts)) = (&source, &workers)
             && let Some(far) = hosts.iter().find(|host| !host.is_loopback())
         {
@@ -249,6 +256,7 @@ impl Config {
             engine,
             workers,
             itemsaver,
+            history: args.history,
             state,
             output,
             overwrite: args.overwrite,

@@ -49,7 +49,7 @@ pub fn flatten<'a>(payload: &'a PayloadJson, mut each: impl FnMut(&str, Leaf<'a>
 
 /// Whether the text is an object whose values were walked.
 fn walk<'a>(text: &'a str, prefix: &str, depth: usize, each: &mut impl FnMut(&str, Leaf<'a>)) -> bool {
-    let Ok(Fields(fields)) = serde_json::from_str(text) else { return false };
+    let Fields(fields) = Fields::of(text);
     for (name, raw) in &fields {
         let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         let walked = raw.get().starts_with('{') && depth < MAX_NESTING && walk(raw.get(), &name, depth + 1, each);
@@ -61,7 +61,14 @@ fn walk<'a>(text: &'a str, prefix: &str, depth: usize, each: &mut impl FnMut(&st
 }
 
 /// An object's fields in their order, values unread.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) struct Fields<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// Those of a text; none of one that is no object.
+    pub(crate) fn of(text: &'a str) -> Fields<'a> {
+        serde_json::from_str(text).unwrap_or(Fields(Vec::new()))
+    }
+}
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'de>, D::Error> {

@@ -38,6 +38,7 @@ mod writer;
 
 pub use columns::{CsvColumns, MAX_COLUMNS};
 pub use file::OutputFile;
+pub(crate) use flatten::Fields;
 pub use flatten::{Leaf, MAX_NESTING, flatten};
 pub use instant::{milliseconds, rfc3339};
 pub use kind::ColumnKind;

@@ -24,6 +24,9 @@ pub(super) trait Place {
 
     /// Opens the store that is here; opened again after `close`, it is what a new process finds.
     fn open(&self) -> impl Future<Output = Self::Store>;
+
+    /// The same, with the history of items kept.
+    fn open_with_history(&self) -> impl Future<Output = Self::Store>;
 }
 
 /// One test per behaviour for the store at `$place`.
@@ -63,6 +66,20 @@ macro_rules! conformance {
             any_query_finds_what_its_plain_form_finds,
             the_longest_and_the_deepest_query_find_what_they_say,
             odd_payloads_are_stored_and_found,
+            a_changed_item_tells_which_fields_changed_when_and_on_which_page,
+            what_is_saved_again_or_written_otherwise_is_no_change,
+            an_item_that_goes_and_comes_back_tells_so_and_is_compared_with_what_it_was,
+            pages_that_take_turns_with_one_item_change_it_only_by_what_they_say_anew,
+            what_comes_and_goes_within_a_batch_is_no_change,
+            the_last_hundred_changes_are_kept,
+            a_large_change_is_told_by_name_and_old_ones_make_room,
+            history_outlives_a_restart_and_nothing_is_added_while_it_is_not_kept,
+            a_store_without_history_has_none,
+        }
+
+        #[test]
+        fn any_sequence_of_saves_is_told_as_the_rules_say() {
+            $crate::store::conformance::any_sequence_of_saves_is_told_as_the_rules_say(|| $place);
         }
 
         #[test]
@@ -78,6 +95,13 @@ macro_rules! conformance {
 }
 pub(super) use conformance;
 
+pub(super) use super::history_conformance::{
+    a_changed_item_tells_which_fields_changed_when_and_on_which_page, a_large_change_is_told_by_name_and_old_ones_make_room,
+    a_store_without_history_has_none, an_item_that_goes_and_comes_back_tells_so_and_is_compared_with_what_it_was,
+    any_sequence_of_saves_is_told_as_the_rules_say, history_outlives_a_restart_and_nothing_is_added_while_it_is_not_kept,
+    pages_that_take_turns_with_one_item_change_it_only_by_what_they_say_anew, the_last_hundred_changes_are_kept,
+    what_comes_and_goes_within_a_batch_is_no_change, what_is_saved_again_or_written_otherwise_is_no_change,
+};
 pub(super) use super::search_conformance::{
     an_answer_has_counts_by_type_marks_and_the_place_of_a_mistake, any_query_finds_what_its_plain_form_finds,
     hits_are_sorted_by_number_and_paged_by_cursor_and_by_place, hits_past_ten_thousand_are_reached_by_a_cursor_and_counted_no_further,
@@ -110,7 +134,7 @@ pub(super) async fn save(store: &impl Store, batch: SaveBatch) -> Vec<Vec<ItemSt
 }
 
 /// Saves one page in run 1 of crawl `c`.
-async fn save_page(store: &impl Store, name: &str, version: u64, items: &[Item]) -> Vec<ItemStatus> {
+pub(super) async fn save_page(store: &impl Store, name: &str, version: u64, items: &[Item]) -> Vec<ItemStatus> {
     save(store, batch("c", 1, &[page(name, version, items)])).await.remove(0)
 }
 
@@ -408,7 +432,7 @@ async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
 }
 
 /// A page's list, by small numbers so that pages, runs and identities meet often.
-fn any_page(versions: std::ops::Range<u64>) -> impl Strategy<Value = PageItems> {
+pub(super) fn any_page(versions: std::ops::Range<u64>) -> impl Strategy<Value = PageItems> {
     let any_item = (0..8_u8, 0..4_u8, any::<u8>()).prop_map(|(kind, id, n)| match kind {
         0 => item("", &id.to_string(), "{}"),
         1 => item("t", &id.to_string(), "[]"),
@@ -417,11 +441,11 @@ fn any_page(versions: std::ops::Range<u64>) -> impl Strategy<Value = PageItems> 
     (0..4_u8, versions, prop::collection::vec(any_item, 0..4)).prop_map(|(name, version, items)| page(&name.to_string(), version, &items))
 }
 
-fn cases<P: Place>() -> ProptestConfig {
+pub(super) fn cases<P: Place>() -> ProptestConfig {
     ProptestConfig { cases: P::CASES, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 

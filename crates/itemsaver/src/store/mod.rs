@@ -20,10 +20,13 @@
 //!   `Collided`. So for a run from an empty store: stored = saved − collided (+ identities whose owner gave them up after another page
 //!   had already been answered `Collided`).
 //! - **Piece by piece**: an item that cannot be stored is answered `Rejected` with the reason; its siblings are stored.
+//! - **History**, if it is kept: what a transaction changes in an item is recorded with it, once, however often a batch is sent again and
+//!   wherever a process was killed. What is a change, and how much is kept, is told in [`history`].
 //! - **Whole**: a batch is stored wholly and durably before it is answered, or not at all.
 
 use std::future::Future;
 
+use model::history::Change;
 use model::item::Source;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
@@ -36,6 +39,9 @@ mod check;
 #[cfg(test)]
 mod conformance;
 mod elasticsearch;
+mod history;
+#[cfg(test)]
+mod history_conformance;
 mod list;
 #[cfg(test)]
 mod naive;
@@ -46,6 +52,7 @@ mod sqlite;
 
 pub use check::{MAX_ID_BYTES, MAX_PAYLOAD_BYTES, MAX_TYPE_BYTES};
 pub use elasticsearch::{Access, ElasticsearchStore, Product, Reindexed, ServerSpec, StoreCredentials, reindex};
+pub use history::{MAX_CHANGES, MAX_HISTORY_BYTES, MAX_RECORD_BYTES};
 pub use spec::{DEFAULT_STORE, StoreSpec, StoreSpecError};
 pub use sqlite::SqliteStore;
 
@@ -91,6 +98,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     fn search(&self, search: &Search) -> impl Future<Output = Result<Found, StoreError>> + Send;
+
+    /// What has changed in an item since its history is kept, the oldest first; nothing for one that is not known.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    fn history(&self, item_type: &str, id: &str) -> impl Future<Output = Result<Vec<Change>, StoreError>> + Send;
 
     /// Finishes what is queued and lets go of the store; later calls err with [`StoreError::Closed`].
     fn close(&self) -> impl Future<Output = ()> + Send;
@@ -201,6 +214,17 @@ impl AnyStore {
         }
     }
 
+    /// The same, to keep the history of items while it is open.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened or written.
+    pub async fn open_with_history(spec: &StoreSpec) -> Result<AnyStore, StoreError> {
+        match spec {
+            StoreSpec::Sqlite(path) => SqliteStore::open_with_history(path).await.map(AnyStore::Sqlite),
+            StoreSpec::Server(server) => ElasticsearchStore::open_with_history(server).await.map(AnyStore::Elasticsearch),
+        }
+    }
+
     /// Opens a store that exists, to read what is in it; saves are refused.
     ///
     /// # Errors
@@ -253,6 +277,13 @@ impl Store for AnyStore {
         match self {
             AnyStore::Sqlite(store) => store.search(search).await,
             AnyStore::Elasticsearch(store) => store.search(search).await,
+        }
+    }
+
+    async fn history(&self, item_type: &str, id: &str) -> Result<Vec<Change>, StoreError> {
+        match self {
+            AnyStore::Sqlite(store) => store.history(item_type, id).await,
+            AnyStore::Elasticsearch(store) => store.history(item_type, id).await,
         }
     }
 

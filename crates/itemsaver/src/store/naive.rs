@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use model::history::Change;
 use model::item::Source;
 use model::save::{ItemAnswer, ItemStatus, PageItems, SaveAnswer, SaveBatch};
 use model::{CrawlName, CrawlUrl, Item, RunId, SpiderHash};
 
 use super::StoredItem;
 use super::check::check;
+use super::history::{Bringer, Said, back, changed, gone, kept};
 
 /// What each page says at present; all else follows from it.
 #[derive(Debug, Default)]
 pub(super) struct NaiveStore {
     pages: BTreeMap<(CrawlName, CrawlUrl), Statement>,
     sequence: u64,
+    /// By identity, the oldest first.
+    history: BTreeMap<Identity, Vec<Change>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Statement {
     run: RunId,
     version: u64,
@@ -26,7 +30,7 @@ struct Statement {
     claims: BTreeMap<Identity, Claim>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Claim {
     since: u64,
     item: Item,
@@ -40,7 +44,55 @@ fn identity(item: &Item) -> Identity {
 
 impl NaiveStore {
     pub(super) fn save(&mut self, batch: &SaveBatch) -> SaveAnswer {
-        SaveAnswer { pages: batch.pages.iter().map(|page| self.save_page(batch, page)).collect() }
+        let (before, pages) = (self.items(), self.pages.clone());
+        let answer = SaveAnswer { pages: batch.pages.iter().map(|page| self.save_page(batch, page)).collect() };
+        self.note_changes(&before, &pages);
+        answer
+    }
+
+    /// Compares all that is stored with all that was.
+    fn note_changes(&mut self, before: &[StoredItem], pages: &BTreeMap<(CrawlName, CrawlUrl), Statement>) {
+        let by_identity = |items: Vec<StoredItem>| -> BTreeMap<Identity, StoredItem> {
+            items.into_iter().map(|stored| (identity(&stored.item), stored)).collect()
+        };
+        let (before, after) = (by_identity(before.to_vec()), by_identity(self.items()));
+        let said = |stored: &StoredItem| (stored.item.payload.as_str().to_owned(), stored.source.fetched_at_ms);
+        let bringer = |source: &Source| (source.crawl.clone(), source.page.clone(), source.version, source.fetched_at_ms);
+        for id in before.keys().chain(after.keys().filter(|id| !before.contains_key(*id))) {
+            let (was, is) = (before.get(id), after.get(id));
+            let mut by = bringer(&is.or(was).expect("it is there before or after").source);
+            if let (Some(_), None) = (was, is) {
+                let page = &self.pages[&(by.0.clone(), by.1.clone())];
+                (by.2, by.3) = (page.version, page.fetched_at_ms);
+            }
+            let by = Bringer { crawl: &by.0, page: &by.1, version: by.2, fetched_at_ms: by.3 };
+            let shown = was.map(said);
+            let shown = shown.as_ref().map(|(payload, fetched_at_ms)| Said { payload, fetched_at_ms: *fetched_at_ms });
+            let known = self.history.entry(id.clone()).or_default();
+            let change = match (shown, is) {
+                (None, None) => None,
+                (None, Some(is)) => back(known.last(), is.item.payload.as_str(), by),
+                (Some(shown), None) => Some(gone(shown, by)),
+                (Some(shown), Some(is)) => {
+                    let page = pages.get(&(is.source.crawl.clone(), is.source.page.clone()));
+                    let own = page.and_then(|page| Some((page, page.claims.get(id)?)));
+                    let own = own.map(|(page, claim)| Said { payload: claim.item.payload.as_str(), fetched_at_ms: page.fetched_at_ms });
+                    changed(shown, own, is.item.payload.as_str(), by)
+                }
+            };
+            if let Some(change) = change {
+                let number = known.last().map_or(0, |last| last.number) + 1;
+                known.push(Change { number, ..change });
+                let lengths = known.iter().rev().map(|change| serde_json::to_string(change).unwrap().len());
+                let surplus = known.len() - kept(lengths);
+                known.drain(..surplus);
+            }
+        }
+    }
+
+    /// What has changed in an item, the oldest first.
+    pub(super) fn history(&self, item_type: &str, id: &str) -> Vec<Change> {
+        self.history.get(&(item_type.to_owned(), id.to_owned())).cloned().unwrap_or_default()
     }
 
     fn save_page(&mut self, batch: &SaveBatch, page: &PageItems) -> Vec<ItemAnswer> {

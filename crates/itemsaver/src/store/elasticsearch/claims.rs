@@ -157,7 +157,7 @@ impl Work<'_> {
         };
         let Some(document) = self.documents.items.get(&id).cloned().flatten() else {
             let (item_type, item_id, number) = (item.item_type.clone(), item.id.clone(), self.numbers.next());
-            let document = ItemDocument { item_type, id: item_id, number, shown: Arc::new(claim), rivals: Vec::new() };
+            let document = ItemDocument { item_type, id: item_id, number, changes: 0, shown: Arc::new(claim), rivals: Vec::new() };
             self.documents.items.insert(id, Some(Arc::new(document)));
             return ItemStatus::Created;
         };

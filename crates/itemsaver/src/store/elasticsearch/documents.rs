@@ -62,6 +62,8 @@ pub(super) struct ItemDocument {
     pub(super) id: ItemId,
     /// Grows with every identity that is new.
     pub(super) number: u64,
+    /// The number of the last change of its history that counts; 0 when it has none.
+    pub(super) changes: u64,
     pub(super) shown: Arc<Claim>,
     pub(super) rivals: Vec<Arc<Claim>>,
 }
@@ -106,6 +108,8 @@ struct Saved<'a> {
     run: RunId,
     written: u64,
     since: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    changes: u64,
     /// The payload to the letter, if it does not stand above as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     exact: Option<&'a str>,
@@ -137,6 +141,8 @@ struct StoredSaved {
     since: u64,
     exact: Option<String>,
     #[serde(default)]
+    changes: u64,
+    #[serde(default)]
     rivals: Vec<Arc<Claim>>,
 }
 
@@ -161,6 +167,7 @@ impl ItemDocument {
             run: *run,
             written: *written,
             since: *since,
+            changes: self.changes,
             exact: (is_spread || trimmed.len() < exact.len()).then_some(exact),
             rivals: &self.rivals,
         };
@@ -189,7 +196,7 @@ impl ItemDocument {
     /// When it is none of ours.
     pub(super) fn of_json(json: &str) -> Result<ItemDocument, serde_json::Error> {
         let stored: StoredSource<'_> = serde_json::from_str(json)?;
-        let StoredSaved { run, written, since, exact, rivals } = stored.saved;
+        let StoredSaved { run, written, since, exact, changes, rivals } = stored.saved;
         let payload = PayloadJson::parse(exact.unwrap_or_else(|| stored.payload.get().to_owned()))?;
         let shown = Claim {
             crawl: stored.crawl,
@@ -204,7 +211,7 @@ impl ItemDocument {
             payload,
         };
         let shown = Arc::new(shown);
-        Ok(ItemDocument { item_type: stored.item_type, id: stored.id, number: stored.number, shown, rivals })
+        Ok(ItemDocument { item_type: stored.item_type, id: stored.id, number: stored.number, changes, shown, rivals })
     }
 
     /// All claims, the shown one first.
@@ -225,4 +232,9 @@ impl ItemDocument {
             },
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -19,7 +19,7 @@ const SCHEMAS: &str = "schemas";
 /// How often a document that others change at the same moment is read again.
 const RACES: usize = 20;
 
-/// The two aliases of a store.
+/// The aliases of a store.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     pub(super) client: Client,
@@ -27,6 +27,8 @@ pub(super) struct Index {
     pub(super) items: String,
     /// Where it stands what each page said.
     pub(super) pages: String,
+    /// Where it stands what has changed in items; only where that is kept.
+    pub(super) history: String,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -53,16 +55,21 @@ struct Found<'a> {
 
 impl Index {
     pub(super) fn new(client: Client, alias: &str) -> Index {
-        Index { client, items: alias.to_owned(), pages: format!("{alias}-pages") }
+        Index { client, items: alias.to_owned(), pages: format!("{alias}-pages"), history: format!("{alias}-history") }
     }
 
     /// Makes the indices where they are not, and looks at them where they are.
-    pub(super) async fn make(&self) -> Result<(), StoreError> {
+    pub(super) async fn make(&self, keeps_history: bool) -> Result<(), StoreError> {
+        let mut all = vec![(&self.pages, mapping::pages(&self.pages)), (&self.items, mapping::items(&self.items, &[]))];
+        if keeps_history {
+            all.push((&self.history, mapping::history(&self.history)));
+        }
+        let aliases: Vec<&String> = all.iter().map(|(alias, _)| *alias).collect();
         let made = async {
-            for (alias, body) in [(&self.pages, mapping::pages(&self.pages)), (&self.items, mapping::items(&self.items, &[]))] {
+            for (alias, body) in &all {
                 if self.behind(alias).await?.is_none() {
                     let name = mapping::index_name(alias, 1);
-                    let made = self.client.once(Method::Put, &name, &[], &body).await;
+                    let made = self.client.once(Method::Put, &name, &[], body).await;
                     // Another process may have been faster.
                     if let Err(trouble) = made
                         && self.behind(alias).await?.is_none()
@@ -74,12 +81,16 @@ impl Index {
             Ok(())
         };
         made.await.map_err(|trouble: Trouble| trouble.told(&self.client.store))?;
-        self.check().await
+        self.check_all(&aliases).await
     }
 
-    /// Whether both aliases lead to indices of ours.
+    /// Whether the aliases of pages and items lead to indices of ours.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
-        for alias in [&self.pages, &self.items] {
+        self.check_all(&[&self.pages, &self.items]).await
+    }
+
+    async fn check_all(&self, aliases: &[&String]) -> Result<(), StoreError> {
+        for alias in aliases {
             let path = format!("{alias}/_mapping");
             let answer = self.client.once(Method::Get, &path, &[], "").await.map_err(|trouble| self.told(trouble))?;
             let mappings: Value = self.client.read(&answer).map_err(|trouble| self.told(trouble))?;

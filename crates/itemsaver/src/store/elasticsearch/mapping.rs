@@ -59,6 +59,24 @@ pub(super) fn pages(alias: &str) -> String {
     .to_string()
 }
 
+/// The body that makes the index of what has changed in items.
+pub(super) fn history(alias: &str) -> String {
+    json!({
+        "settings": { "index": { "number_of_shards": 1, "gc_deletes": REMEMBER_DELETED } },
+        "aliases": { alias: {} },
+        "mappings": {
+            "_meta": { MARK: LAYOUT },
+            "dynamic": false,
+            "properties": {
+                "type": { "type": "keyword" },
+                "id": { "type": "keyword" },
+                "changes": { "type": "object", "enabled": false },
+            },
+        },
+    })
+    .to_string()
+}
+
 /// The body that adds the fields of schemas to an index.
 pub(super) fn additions(schemas: &[TypeSchema]) -> String {
     json!({ "properties": { "payload": { "dynamic": false, "properties": fields(schemas) } } }).to_string()

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use model::history::Change;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +27,7 @@ mod bulk;
 mod claims;
 mod client;
 mod documents;
+mod history;
 mod index;
 mod mapping;
 mod place;
@@ -73,13 +75,21 @@ impl ElasticsearchStore {
     /// [`StoreError::Unusable`] for an index that is no item store, [`StoreError::Unavailable`] for a server that is not there or lets
     /// nobody in.
     pub async fn open(spec: &ServerSpec) -> Result<ElasticsearchStore, StoreError> {
-        ElasticsearchStore::open_with(spec, LIMITS).await
+        ElasticsearchStore::open_with(spec, LIMITS, false).await
     }
 
-    async fn open_with(spec: &ServerSpec, limits: Limits) -> Result<ElasticsearchStore, StoreError> {
+    /// The same, to keep the history of items while it is open, in an index of its own.
+    ///
+    /// # Errors
+    /// As [`ElasticsearchStore::open`].
+    pub async fn open_with_history(spec: &ServerSpec) -> Result<ElasticsearchStore, StoreError> {
+        ElasticsearchStore::open_with(spec, LIMITS, true).await
+    }
+
+    async fn open_with(spec: &ServerSpec, limits: Limits, keeps_history: bool) -> Result<ElasticsearchStore, StoreError> {
         let index = Index::new(Client::new(spec, limits)?, &spec.index);
-        index.make().await?;
-        let writer = Writer::new(index.clone()).await?;
+        index.make(keeps_history).await?;
+        let writer = Writer::new(index.clone(), keeps_history).await?;
         let (queue, commands) = mpsc::channel(QUEUE);
         let failing = Arc::<AtomicBool>::default();
         let desk = Desk { store: index.client.store.clone(), writer, failing: Arc::clone(&failing) };
@@ -158,6 +168,11 @@ impl Store for ElasticsearchStore {
     async fn search(&self, search: &Search) -> Result<Found, StoreError> {
         self.check_open()?;
         search::search(&self.index, search).await
+    }
+
+    async fn history(&self, item_type: &str, id: &str) -> Result<Vec<Change>, StoreError> {
+        self.check_open()?;
+        history::history(&self.index, item_type, id).await
     }
 
     async fn close(&self) {

@@ -8,6 +8,7 @@ use gate::{Gate, Verdict};
 
 mod access;
 mod gate;
+mod history;
 mod moving;
 mod trouble;
 
@@ -45,6 +46,10 @@ impl Place for Fresh {
 
     async fn open(&self) -> ElasticsearchStore {
         ElasticsearchStore::open(&self.0).await.unwrap()
+    }
+
+    async fn open_with_history(&self) -> ElasticsearchStore {
+        ElasticsearchStore::open_with_history(&self.0).await.unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 //! any two documents leaves repairable.
 //!
 //! A page's document names at least what the page claims: before its items are written it names what it claimed and what it will claim,
-//! after that only the latter. So a save that is cut off and sent again, even with another list, finds all that it has to take away.
+//! after that only the latter. What changes in items is written between the two, before the items ([`super::history`]). So a save that is cut off and sent again, even with another list, finds all that it has to take away.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,16 +30,17 @@ const EPOCH_SHIFT: u32 = 32;
 /// The one that writes: it alone has its epoch.
 #[derive(Debug)]
 pub(super) struct Writer {
-    index: Index,
+    pub(super) index: Index,
     epoch: u64,
     numbers: Numbers,
+    keeps_history: bool,
 }
 
 impl Writer {
     /// Takes the turn to write.
-    pub(super) async fn new(index: Index) -> Result<Writer, StoreError> {
+    pub(super) async fn new(index: Index, keeps_history: bool) -> Result<Writer, StoreError> {
         let epoch = index.take_epoch().await?;
-        Ok(Writer { index, epoch, numbers: Numbers(epoch << EPOCH_SHIFT) })
+        Ok(Writer { index, epoch, numbers: Numbers(epoch << EPOCH_SHIFT), keeps_history })
     }
 
     /// Stores a group of batches. When it errs, some documents may be written; the same batches again make them right.
@@ -57,6 +58,9 @@ impl Writer {
             // Each round has a version of its own, above all before it.
             self.numbers = Numbers(numbers.0.max(self.numbers.0 + 1));
             self.write_pages(&mut there, &intents(&before, &wanted)).await?;
+            if self.keeps_history {
+                self.write_history(&before, &mut wanted).await?;
+            }
             let written = self.write_items(&mut there, &wanted).await?;
             if written.is_empty() {
                 self.write_pages(&mut there, &wanted.pages).await?;
@@ -96,7 +100,7 @@ impl Writer {
     }
 
     /// Documents by name, as they are at this moment. The first request also asks whose turn it is.
-    async fn read<T>(
+    pub(super) async fn read<T>(
         &self,
         alias: &str,
         ids: BTreeSet<DocumentId>,
@@ -180,7 +184,7 @@ impl Writer {
         Ok(refused)
     }
 
-    async fn bulk(&self, alias: &str, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
+    pub(super) async fn bulk(&self, alias: &str, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
         if writes.is_empty() {
             return Ok(Vec::new());
         }

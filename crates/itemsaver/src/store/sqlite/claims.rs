@@ -36,6 +36,7 @@ struct KnownPage {
     run: i64,
     version: i64,
     written: i64,
+    fetched_at_ms: i64,
 }
 
 /// The row of an identity.
@@ -65,8 +66,11 @@ impl Writer {
 
         self.sequence += 1;
         let (url, write) = (page.page.as_str(), self.sequence);
+        if let Some(known) = &known {
+            self.touch_page(known.page, known.fetched_at_ms);
+        }
         let claimant = match &known {
-            Some(KnownPage { page: row, run, version, written }) if page.addition => {
+            Some(KnownPage { page: row, run, version, written, .. }) if page.addition => {
                 Claimant { page: *row, url, crawl, run: *run, version: *version, write, written: *written, same_run: true }
             }
             _ => {
@@ -87,9 +91,10 @@ impl Writer {
     }
 
     fn known_page(&self, crawl: i64, url: &str) -> Result<Option<KnownPage>, Failure> {
-        let mut select = self.connection.prepare_cached("SELECT id, run, version, written FROM pages WHERE crawl = ? AND url = ?")?;
+        let mut select =
+            self.connection.prepare_cached("SELECT id, run, version, written, fetched_at_ms FROM pages WHERE crawl = ? AND url = ?")?;
         let row = select.query_row(params![crawl, url], |row| {
-            Ok(KnownPage { page: row.get(0)?, run: row.get(1)?, version: row.get(2)?, written: row.get(3)? })
+            Ok(KnownPage { page: row.get(0)?, run: row.get(1)?, version: row.get(2)?, written: row.get(3)?, fetched_at_ms: row.get(4)? })
         });
         Ok(row.optional()?)
     }
@@ -109,6 +114,7 @@ impl Writer {
     /// Enters a page's claim to an identity: the identity's row, and what to answer.
     fn claim(&mut self, claimant: &Claimant<'_>, item: &Item) -> Result<(i64, ItemStatus), Failure> {
         let item_type = self.type_id(&item.item_type)?;
+        self.touch_item(item_type, item.id.as_str())?;
         let url = Some(item.url.as_str()).filter(|url| *url != claimant.url);
         let payload = item.payload.as_str();
         let Some(shown) = self.shown(item_type, item)? else {
@@ -199,6 +205,7 @@ impl Writer {
             if claimed.contains(&item) {
                 continue;
             }
+            self.touch_row(item)?;
             if rivals > 0 {
                 self.show_newest_rival(item)?;
             } else {
@@ -208,6 +215,7 @@ impl Writer {
         }
         for (item, _, _) in self.rows("SELECT item, 0, 0 FROM rivals WHERE page = ?", page)? {
             if !claimed.contains(&item) {
+                self.touch_row(item)?;
                 self.drop_rival(item, page)?;
             }
         }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use model::history::Change;
 use model::save::{SaveAnswer, SaveBatch, StoreStats};
 use model::schema::TypeSchema;
 use rusqlite::Connection;
@@ -28,6 +29,7 @@ use writer::Writer;
 mod claims;
 mod failure;
 mod file;
+mod history;
 mod indexer;
 mod reader;
 mod schema;
@@ -79,7 +81,15 @@ impl SqliteStore {
     /// [`StoreError::Unusable`] for a file that is no item store or of a newer version, [`StoreError::Unavailable`] for one that cannot
     /// be written.
     pub async fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-        SqliteStore::open_with(path, BUSY_TIMEOUT).await
+        SqliteStore::open_with(path, BUSY_TIMEOUT, false).await
+    }
+
+    /// The same, to keep the history of items while it is open.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub async fn open_with_history(path: &Path) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_with(path, BUSY_TIMEOUT, true).await
     }
 
     /// Opens a database that exists, to read it.
@@ -93,7 +103,7 @@ impl SqliteStore {
         Ok(SqliteStore::new(name, Queue::ReadOnly, None, reader, Arc::default()))
     }
 
-    async fn open_with(path: &Path, busy_timeout: Duration) -> Result<SqliteStore, StoreError> {
+    async fn open_with(path: &Path, busy_timeout: Duration, keeps_history: bool) -> Result<SqliteStore, StoreError> {
         let file = DatabaseFile { path: path.to_owned(), busy_timeout };
         let name = name(path);
         let opening = file.clone();
@@ -108,8 +118,8 @@ impl SqliteStore {
         let identity = writer.identity().clone();
         let unavailable = |error: std::io::Error| StoreError::Unavailable { store: name.clone(), reason: error.to_string() };
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(unavailable)?;
-        let (writer, is_indexed) = (Some(writer), false);
-        let desk = Desk { name: name.clone(), file, identity, writer, is_indexed, clock, failing: Arc::clone(&failing) };
+        let (writer, is_indexed) = (Some(writer.with_history(keeps_history)), false);
+        let desk = Desk { name: name.clone(), file, identity, writer, keeps_history, is_indexed, clock, failing: Arc::clone(&failing) };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || desk.work(commands));
         let thread = thread.map_err(unavailable)?;
         Ok(SqliteStore::new(name, Queue::Open(queue), Some(thread), reader, failing))
@@ -190,6 +200,11 @@ impl Store for SqliteStore {
         self.read(move |reader| search::search(reader, &search)).await
     }
 
+    async fn history(&self, item_type: &str, id: &str) -> Result<Vec<Change>, StoreError> {
+        let (item_type, id) = (item_type.to_owned(), id.to_owned());
+        self.read(move |reader| history::history(reader, &item_type, &id)).await
+    }
+
     async fn close(&self) {
         let queue = std::mem::replace(&mut *lock(&self.queue), Queue::Closed);
         // The writer closes last, once its queue is dropped: the last connection moves the log into the database file, and a reader
@@ -217,6 +232,7 @@ struct Desk {
     identity: FileIdentity,
     /// `None` after an error.
     writer: Option<Writer>,
+    keeps_history: bool,
     /// Whether nothing was stored since the index was brought up to date, or could not be.
     is_indexed: bool,
     /// Measures pauses; nothing runs on it.
@@ -309,7 +325,8 @@ impl Desk {
     }
 
     fn attempt<T>(&mut self, work: impl FnOnce(&mut Writer) -> Result<T, Failure>) -> Result<T, StoreError> {
-        let writer = self.writer.take().map_or_else(|| Writer::open(&self.file, Some(&self.identity)), Ok);
+        let open = || Writer::open(&self.file, Some(&self.identity)).map(|writer| writer.with_history(self.keeps_history));
+        let writer = self.writer.take().map_or_else(open, Ok);
         let done = writer.and_then(|mut writer| work(&mut writer).map(|done| (writer, done)));
         let was_failing = self.failing.swap(done.is_err(), Ordering::AcqRel);
         match done {

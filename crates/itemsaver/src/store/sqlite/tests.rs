@@ -30,6 +30,10 @@ impl Place for Folder {
     async fn open(&self) -> SqliteStore {
         SqliteStore::open(&self.path()).await.unwrap()
     }
+
+    async fn open_with_history(&self) -> SqliteStore {
+        SqliteStore::open_with_history(&self.path()).await.unwrap()
+    }
 }
 
 conformance!(Folder::new());
@@ -90,6 +94,39 @@ fn a_full_disk_stores_nothing_of_the_group_and_the_next_try_works() {
 }
 
 #[test]
+fn a_transaction_that_fails_tells_nothing_and_the_next_try_tells_once() {
+    let folder = Folder::new();
+    let mut writer = Writer::open(&folder.file(), None).unwrap().with_history(true);
+    let says = |version: u64, text: &str| batch("c", 1, &[page("a", version, &[item("t", "1", &format!("{{\"a\":\"{text}\"}}"))])]);
+    let large = says(2, &"x".repeat(1 << 19));
+    writer.save(&[says(1, "x")]).unwrap();
+    let pages: i64 = writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    writer.connection.execute_batch(&format!("PRAGMA max_page_count = {}", pages + 150)).unwrap();
+    assert!(writer.save(std::slice::from_ref(&large)).is_err(), "the item fits, what is told of it does not");
+    drop(writer);
+    let mut writer = Writer::open(&folder.file(), None).unwrap().with_history(true);
+    assert_eq!(history::history(&writer.connection, "t", "1").unwrap(), []);
+    for _ in 0..2 {
+        writer.save(std::slice::from_ref(&large)).unwrap();
+        assert_eq!(history::history(&writer.connection, "t", "1").unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_the_second_layout_is_brought_up_to_date_and_keeps_its_items() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    save(&store, one_item("a")).await;
+    store.close().await;
+    let old = Connection::open(folder.path()).unwrap();
+    old.execute_batch("DROP VIEW history_with_type; DROP TABLE history; PRAGMA user_version = 2").unwrap();
+    drop(old);
+    let store = folder.open_with_history().await;
+    save(&store, batch("c", 1, &[page("a", 2, &[item("t", "a", "{\"n\":1}")])])).await;
+    assert_eq!(store.history("t", "a").await.unwrap().len(), 1);
+}
+
+#[test]
 fn a_read_only_database_is_unavailable() {
     let folder = Folder::new();
     let mut writer = Writer::open(&folder.file(), None).unwrap();
@@ -101,7 +138,7 @@ fn a_read_only_database_is_unavailable() {
 #[tokio::test]
 async fn a_locked_database_is_retryable_and_statistics_say_so_until_it_can_be_written() {
     let folder = Folder::new();
-    let store = SqliteStore::open_with(&folder.path(), Duration::from_millis(20)).await.unwrap();
+    let store = SqliteStore::open_with(&folder.path(), Duration::from_millis(20), false).await.unwrap();
     save(&store, one_item("a")).await;
     let other = Connection::open(folder.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::failure::Failure;
 use super::file::{DatabaseFile, FileIdentity};
+use super::history::Touched;
 
 /// Writes batches in transactions. After an error it must be dropped: that rolls back and forgets what was not committed.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Writer {
     /// Of the open transaction: the last page write's number, and by type how many items came or went.
     pub(super) sequence: i64,
     pub(super) counts: HashMap<i64, i64>,
+    /// Of the open transaction, if history is kept.
+    pub(super) touched: Option<Touched>,
 }
 
 impl Writer {
@@ -34,7 +37,12 @@ impl Writer {
         let connection = file.open_to_write()?;
         let identity = file.identity()?;
         let (types, crawls, counts) = Default::default();
-        Ok(Writer { connection, file: file.clone(), identity, types, crawls, sequence: 0, counts })
+        Ok(Writer { connection, file: file.clone(), identity, types, crawls, sequence: 0, counts, touched: None })
+    }
+
+    /// The same writer, which records what it changes in items if that is wanted.
+    pub(super) fn with_history(self, wanted: bool) -> Writer {
+        Writer { touched: wanted.then(Touched::default), ..self }
     }
 
     /// Which file this writes to.
@@ -47,6 +55,7 @@ impl Writer {
         self.transaction(|writer| {
             writer.sequence = writer.connection.prepare_cached("SELECT sequence FROM meta")?.query_row([], |row| row.get(0))?;
             let answers = batches.iter().map(|batch| writer.save_batch(batch)).collect::<Result<_, _>>()?;
+            writer.record_changes()?;
             writer.connection.prepare_cached("UPDATE meta SET sequence = ?")?.execute([writer.sequence])?;
             let mut count = writer.connection.prepare_cached("UPDATE types SET items = items + ?2 WHERE id = ?1")?;
             for (item_type, change) in writer.counts.drain().filter(|(_, change)| *change != 0) {

@@ -82,7 +82,7 @@ async fn what_is_saved_while_items_move_is_put_off_and_not_lost() {
         let place = Fresh::on(server);
         save(&place.open().await, one("a")).await;
         let held = Held::begin(server, &place).await;
-        let store = ElasticsearchStore::open_with(&place.0, HASTY).await.unwrap();
+        let store = ElasticsearchStore::open_with(&place.0, HASTY, false).await.unwrap();
         let late = store.save(one("late")).await;
         held.may_go_on.store(true, Ordering::Relaxed);
         assert!(matches!(held.moving.await.unwrap(), Ok(Reindexed::Moved { items: 1, .. })));

@@ -138,7 +138,7 @@ async fn while_the_server_is_away_nothing_is_answered_and_statistics_say_so_unti
         let is_away = Arc::clone(&away);
         let judge = move |_: &gate::Request| if is_away.load(Ordering::Relaxed) { Verdict::Cut } else { Verdict::Pass };
         let gate = Gate::before(services::shared(server), judge).await;
-        let store = ElasticsearchStore::open_with(&Fresh::at(server, &gate.url()).0, HASTY).await.unwrap();
+        let store = ElasticsearchStore::open_with(&Fresh::at(server, &gate.url()).0, HASTY, false).await.unwrap();
         let one = |name: &str| batch("c", 1, &[page(name, 1, &[item("t", name, "{}")])]);
         save(&store, one("a")).await;
         away.store(true, Ordering::Relaxed);
@@ -180,7 +180,7 @@ async fn a_save_that_is_cut_off_anywhere_is_made_right_by_saving_again() {
         };
         let gate = Gate::before(services::shared(Server::Elasticsearch), judge).await;
         let spec = Fresh::at(Server::Elasticsearch, &gate.url()).0;
-        let store = ElasticsearchStore::open_with(&spec, one_by_one).await.unwrap();
+        let store = ElasticsearchStore::open_with(&spec, one_by_one, false).await.unwrap();
         for batch in &before {
             save(&store, batch.clone()).await;
         }
@@ -188,7 +188,7 @@ async fn a_save_that_is_cut_off_anywhere_is_made_right_by_saving_again() {
         let whole = store.save(cut.clone()).await.is_ok();
         left.store(u32::MAX, Ordering::Relaxed);
         cuts += 1;
-        let store = ElasticsearchStore::open_with(&spec, one_by_one).await.unwrap();
+        let store = ElasticsearchStore::open_with(&spec, one_by_one, false).await.unwrap();
         let mut expected = NaiveStore::default();
         before.iter().for_each(|batch| drop(expected.save(batch)));
         // `b` owns 1 and 4 in this run, whether or not the save that collides with it came through.
