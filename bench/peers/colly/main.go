@@ -1,0 +1,94 @@
+// Crawls a site with Colly: `peer-colly START OUTPUT`.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+	"github.com/gocolly/colly/v2"
+)
+
+const inFlight = 100
+
+// Page is a page as it is judged.
+type Page struct {
+	Type    string  `json:"type"`
+	URL     string  `json:"url"`
+	Payload Payload `json:"payload"`
+}
+
+// Payload is what is known of a page.
+type Payload struct {
+	Title string `json:"title"`
+	Links int    `json:"links"`
+	Bytes int    `json:"bytes"`
+}
+
+func main() {
+	start, err := url.Parse(os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	file, err := os.Create(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	output := bufio.NewWriter(file)
+	lines, written := json.NewEncoder(output), sync.Mutex{}
+
+	site := colly.NewCollector(
+		colly.Async(true),
+		colly.AllowedDomains(start.Hostname()),
+		// No limit: the default of 10 MB cuts pages off.
+		colly.MaxBodySize(0),
+	)
+	site.DisableCookies()
+	site.SetRequestTimeout(time.Minute)
+	// The default keeps two connections to a host and opens all others anew.
+	site.WithTransport(&http.Transport{MaxIdleConns: inFlight, MaxIdleConnsPerHost: inFlight})
+	if err := site.Limit(&colly.LimitRule{DomainGlob: "*", Parallelism: inFlight}); err != nil {
+		log.Fatal(err)
+	}
+	site.OnHTML("html", func(html *colly.HTMLElement) {
+		links, here := 0, map[string]bool{}
+		html.DOM.Find("a[href], area[href]").Each(func(_ int, element *goquery.Selection) {
+			href := strings.TrimSpace(element.AttrOr("href", ""))
+			address := html.Request.AbsoluteURL(href)
+			// Colly gives no address for a link within the page.
+			if strings.HasPrefix(href, "#") {
+				links++
+			} else if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+				links++
+				here[address] = true
+			}
+		})
+		title := strings.Join(strings.Fields(html.DOM.Find("title").First().Text()), " ")
+		page := Page{"page", html.Request.URL.String(), Payload{title, links, len(html.Response.Body)}}
+		written.Lock()
+		if err := lines.Encode(page); err != nil {
+			log.Fatal(err)
+		}
+		written.Unlock()
+		for address := range here {
+			// An address seen before or on another host is refused, which is no fault.
+			if parsed, err := url.Parse(address); err == nil && parsed.Host == start.Host {
+				_ = site.Visit(address)
+			}
+		}
+	})
+	if err := site.Visit(start.String()); err != nil {
+		log.Fatal(err)
+	}
+	site.Wait()
+	if err := output.Flush(); err != nil {
+		log.Fatal(err)
+	}
+}
