@@ -67,7 +67,11 @@ func main() {
 				links++
 			} else if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
 				links++
-				here[address] = true
+				if parsed, err := url.Parse(address); err == nil && parsed.Host == start.Host {
+					// Colly takes an address with a fragment for another one.
+					parsed.Fragment = ""
+					here[parsed.String()] = true
+				}
 			}
 		})
 		title := strings.Join(strings.Fields(html.DOM.Find("title").First().Text()), " ")
@@ -78,10 +82,8 @@ func main() {
 		}
 		written.Unlock()
 		for address := range here {
-			// An address seen before or on another host is refused, which is no fault.
-			if parsed, err := url.Parse(address); err == nil && parsed.Host == start.Host {
-				_ = site.Visit(address)
-			}
+			// An address seen before is refused, and one that does not answer is no page.
+			_ = site.Visit(address)
 		}
 	})
 	if err := site.Visit(start.String()); err != nil {

@@ -14,7 +14,10 @@ HERE = urlsplit(START).netloc
 
 class Site(scrapy.Spider):
     name = "site"
-    start_urls = [START]
+
+    async def start(self):
+        # Unlike those of `start_urls`, this is not fetched again where a page links to it.
+        yield scrapy.Request(START)
 
     def parse(self, response):
         if not isinstance(response, HtmlResponse):
