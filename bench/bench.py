@@ -99,7 +99,7 @@ def measured(shape, nginx, site, truth, scratch):
         raise RuntimeError(f"{shape} crawled nothing: {report}")
     verdict, examples = judge(items, truth, used["requests"])
     if any(used["exit_codes"]):
-        examples.append(f"exit codes of engine and servers: {used['exit_codes']}, dead: {report.get('dead', [])[:3]}")
+        examples.append(f"exit codes: {used['exit_codes']}, dead: {report.get('dead', [])[:3]}")
     figures = {
         "pages_per_second": round(len(items) / used["wall_seconds"], 1),
         "cpu_per_1000": round(used["cpu_seconds"] / len(items) * 1000, 3),
