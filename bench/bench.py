@@ -1,4 +1,7 @@
-"""The benchmark: crawls one site in three shapes, some runs each, judges every run and prints a table. Started by `bench/run`."""
+"""The benchmark: crawls one site in our shapes and by other crawlers, some runs each, judges every run and prints a table.
+
+Started by `bench/run`.
+"""
 
 import argparse
 import contextlib
@@ -16,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import peers
 from judge import judge
 from processes import PAUSE, Process, await_quiet, machine_busy
 from truth import truth_of
@@ -25,11 +29,14 @@ BENCH = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", BENCH.parent / "target")).resolve()
 PROGRAMS = TARGET / "release"
 
-# Worker processes of each shape; with one at least there is an itemsaver process too.
-SHAPES = {"embedded": 0, "1 worker + itemsaver": 1, "2 workers + itemsaver": 2}
+# Our shapes, and the worker processes of each; with one at least there is an itemsaver process too.
+OURS = {"embedded": 0, "one": 1, "two": 2}
+LABELS = {"one": "1 worker + itemsaver", "two": "2 workers + itemsaver", "limit": "limit (fetch only)"}
 ENGINE_FLAGS = ["--quiet", "--max-time", "10min"]
+ALL = [*OURS, *peers.PEERS]
 # What the raw results keep of the engine's report.
 KEPT = ["seconds", "complete", "balanced", "pages", "fetches", "bytes", "urls", "items", "workers", "links_refused", "skipped_by_reason"]
+FAULTS = ["missing", "doubled", "extra", "wrong"]
 # The engine ends itself by its flag; this is for one that does not.
 PATIENCE = 660
 
@@ -56,7 +63,7 @@ def crawl(workers, nginx, start, folder):
         while not engine.look() and time.monotonic() < began + PATIENCE:
             for server in servers:
                 server.look()
-            time.sleep(PAUSE)
+            engine.wait(PAUSE)
         wall, busy, nginx_cpu = time.monotonic() - began, machine_busy() - busy, nginx.cpu_seconds() - nginx_cpu
         requests = nginx.requests() - requests - 1
     # All have ended here, so their use of the CPU is known.
@@ -81,18 +88,23 @@ def crawl(workers, nginx, start, folder):
 def measured(shape, nginx, site, truth, scratch):
     """One run: a line of the raw results and examples of what is not as it should be."""
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch))
-    used, report, items = crawl(SHAPES[shape], nginx, site.start, folder)
+    if shape in OURS:
+        used, report, items = crawl(OURS[shape], nginx, site.start, folder)
+        told = {"report": {key: report[key] for key in KEPT}}
+    else:
+        used, items = peers.crawl(shape, nginx, site.start, truth["pages"], folder, TARGET, PATIENCE)
+        report, told = {}, {}
     shutil.rmtree(folder)
     if not items:
-        raise RuntimeError(f"nothing was crawled: {report}")
+        raise RuntimeError(f"{shape} crawled nothing: {report}")
     verdict, examples = judge(items, truth, used["requests"])
     if any(used["exit_codes"]):
-        examples.append(f"exit codes of engine and servers: {used['exit_codes']}, dead: {report['dead'][:3]}")
+        examples.append(f"exit codes: {used['exit_codes']}, dead: {report.get('dead', [])[:3]}")
     figures = {
-        "pages_per_second": round(len(items) / report["seconds"], 1),
+        "pages_per_second": round(len(items) / used["wall_seconds"], 1),
         "cpu_per_1000": round(used["cpu_seconds"] / len(items) * 1000, 3),
     }
-    return {"shape": shape, **figures, **used, **verdict, "report": {key: report[key] for key in KEPT}}, examples
+    return {"shape": LABELS.get(shape, shape), **figures, **used, **verdict, **told}, examples
 
 
 def said_by(*command):
@@ -103,7 +115,7 @@ def said_by(*command):
     return "not there"
 
 
-def circumstances(name, site, note):
+def circumstances(name, site, note, shapes):
     cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
     return {
@@ -120,6 +132,7 @@ def circumstances(name, site, note):
         "site": name,
         "package": f"{site.package} {site.version()}",
         "engine_flags": ENGINE_FLAGS,
+        "peers": peers.versions(shape for shape in shapes if shape not in OURS),
         "note": note,
     }
 
@@ -130,7 +143,7 @@ def table(runs):
         "| shape | pages/s (lowest–highest) | CPU s per 1,000 pages | peak MB | missing | doubled | extra | wrong |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for shape in SHAPES:
+    for shape in dict.fromkeys(run["shape"] for run in sorted(runs, key=lambda run: run["place"])):
         of_shape = [run for run in runs if run["shape"] == shape]
 
         def column(key):
@@ -138,9 +151,18 @@ def table(runs):
 
         rate, cpu, peak = (statistics.median(column(key)) for key in ("pages_per_second", "cpu_per_1000", "peak_mb"))
         rates = f"{rate:,.0f} ({min(column('pages_per_second')):,.0f}–{max(column('pages_per_second')):,.0f})"
-        worst = " | ".join(str(max(column(key))) for key in ("missing", "doubled", "extra", "wrong"))
+        worst = " | ".join("-" if None in column(key) else str(max(column(key))) for key in FAULTS)
         lines.append(f"| {shape} | {rates} | {cpu:.2f} | {peak:.0f} | {worst} |")
     return "\n".join(lines)
+
+
+def chosen(text):
+    """The shapes that a list names, each once."""
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in ALL:
+            raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {', '.join(ALL)}")
+    return names
 
 
 def say(text):
@@ -154,6 +176,8 @@ def stop(number, _frame):
 def main():
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--site", choices=SITES, default="postgres", help="the documentation that is crawled (default: postgres)")
+    parser.add_argument("--shapes", type=chosen, default=list(OURS), help="which of ours and of the others, separated by commas: " + ", ".join(ALL))
+    parser.add_argument("--peers", dest="shapes", action="store_const", const=ALL, help="ours and all others")
     parser.add_argument("--runs", type=int, default=3, help="runs of each shape (default: 3)")
     parser.add_argument("--wait", type=int, default=300, help="most seconds, over all runs, to wait for a quiet machine (default: 300)")
     parser.add_argument("--note", default="", help="words kept with the raw results, such as what else the machine was doing")
@@ -162,6 +186,8 @@ def main():
         parser.error("--runs: at least 1")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+
+    peers.build([shape for shape in arguments.shapes if shape not in OURS], TARGET)
 
     site, cache = SITES[arguments.site], TARGET / "bench"
     cache.mkdir(parents=True, exist_ok=True)
@@ -176,16 +202,17 @@ def main():
         file.read_bytes()
 
     patience = arguments.wait
-    facts, runs, faults = circumstances(arguments.site, site, arguments.note), [], []
+    facts, runs, faults = circumstances(arguments.site, site, arguments.note, arguments.shapes), [], []
     (BENCH / "runs").mkdir(exist_ok=True)
     raw = BENCH / "runs" / f"{facts['at'][:10]}-{arguments.site}.jsonl"
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=cache) as scratch, Nginx(site, scratch) as nginx, raw.open("a") as lines:
         for number in range(arguments.runs):
             # The shapes take turns, each time another one first, so that a busy minute of the machine is not one shape's alone.
-            names = list(SHAPES)
+            names = arguments.shapes
             for shape in names[number % len(names) :] + names[: number % len(names)]:
                 patience -= await_quiet(patience)
                 run, examples = measured(shape, nginx, site, truth, scratch)
+                run["place"] = arguments.shapes.index(shape)
                 runs.append(run)
                 lines.write(json.dumps({**facts, "run": number + 1, **run}) + "\n")
                 lines.flush()
@@ -200,8 +227,10 @@ def main():
     )
     for fault in faults:
         say(fault)
-    wrong = any(run[key] for run in runs for key in ("missing", "extra", "wrong"))
-    raise SystemExit(1 if wrong or any(any(run["exit_codes"]) for run in runs) else 0)
+    # What others miss is shown and is no failure of ours.
+    ours = [run for run in runs if "report" in run]
+    wrong = any(run[key] for run in ours for key in ("missing", "extra", "wrong"))
+    raise SystemExit(1 if wrong or any(any(run["exit_codes"]) for run in ours) else 0)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import time
@@ -21,6 +22,7 @@ class Process:
             self.child = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
             )
+        self.ended = os.pidfd_open(self.child.pid)
         self.pid, self.code, self.cpu_seconds, self.peak_kib = self.child.pid, None, 0.0, 0
 
     def __enter__(self):
@@ -28,6 +30,7 @@ class Process:
 
     def __exit__(self, *_):
         self.end()
+        os.close(self.ended)
 
     def look(self):
         """Notes the peak of its memory so far, and whether it has ended."""
@@ -45,6 +48,10 @@ class Process:
             self.code = self.child.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = used.ru_utime + used.ru_stime
         return self.code is not None
+
+    def wait(self, seconds):
+        """Until it has ended, `seconds` at most."""
+        select.select([self.ended], [], [], seconds)
 
     def end(self, patience=15):
         """SIGTERM, and SIGKILL for what has not ended in time."""

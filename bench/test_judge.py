@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 from judge import judge
+from peers import PEERS, pages_of_wget2, versions
 from truth import absolute, walk
 
 TRUTH = {"pages": {"/": ["Start", 2, 10], "/a?b=c": ["A", 0, 5]}, "requests": 3}
@@ -26,6 +27,22 @@ class Judge(unittest.TestCase):
     def test_each_fault_is_counted_once(self):
         items = [item("/", "Start", 3, 10), item("/", "Start", 2, 10), item("/x", "X", 0, 1)]
         self.assertEqual(self.verdict(items, requests=5), {"missing": 1, "doubled": 2, "extra": 2, "wrong": 1})
+
+    def test_a_fact_that_is_not_told_is_not_wrong(self):
+        self.assertEqual(self.verdict([item("/", None, None, 10), item("/a?b=c", None, None, 6)])["wrong"], 1)
+        addresses = [json.dumps({"type": "page", "url": f"http://h{path}", "payload": {}}) for path in TRUTH["pages"]]
+        self.assertEqual(self.verdict(addresses), {"missing": 0, "doubled": 0, "extra": 0, "wrong": None})
+
+
+class Peers(unittest.TestCase):
+    def test_what_wget2_fetched_are_pages_by_their_names(self):
+        statistics = "ID,URL,Status\n1,http://h/,200\n2,http://h/a.html#b,200\n3,http://h/c.png,200\n4,http://h/gone.html,404\n"
+        self.assertEqual([json.loads(line)["url"] for line in pages_of_wget2(statistics)], ["http://h/", "http://h/a.html"])
+        self.assertEqual(pages_of_wget2(""), [])
+
+    def test_every_peer_has_a_version(self):
+        pinned = [name for name, peer in PEERS.items() if not peer.packages]
+        self.assertTrue(all(versions(pinned).values()))
 
 
 class Truth(unittest.TestCase):
