@@ -1,6 +1,7 @@
 //! What reading a page's links costs: `cargo bench -p worker --bench scan -- [FOLDER]`, by default generated pages.
 //!
-//! Reads every HTML page below the folder, UTF-8 or taken for it, with the scan that parsers use and with html5ever's tokenizer, in turns, and
+//! Reads every HTML page below the folder, UTF-8 or taken for it, with the scan that parsers use, with html5ever's tokenizer and with
+//! the whole parser `page`, in turns, and
 //! prints a table: megabytes of HTML per second of this thread's processor time and microseconds a page, with the pages and links that were
 //! read. Of five rounds the best counts. Before it measures it compares what both find, and ends with exit code 1 where they differ.
 
@@ -28,9 +29,13 @@ fn main() -> ExitCode {
         println!("  {}", path.display());
     }
     let bytes: usize = pages.iter().map(|(_, page)| page.len()).sum();
-    let readers: [(&str, fn(&str) -> usize); 2] = [("tokens (html5ever)", measured::links_of_tokens), ("scan", measured::links)];
-    let mut best = [Duration::MAX; 2];
-    let mut links = [0; 2];
+    let readers: [(&str, fn(&str) -> usize); 3] = [
+        ("tokens (html5ever)", measured::links_of_tokens),
+        ("scan", measured::links),
+        ("parser `page`, with its scan", measured::links_of_parser),
+    ];
+    let mut best = [Duration::MAX; 3];
+    let mut links = [0; 3];
     for _ in 0..ROUNDS {
         for (n, (_, read)) in readers.iter().enumerate() {
             let begun = cpu_time();
