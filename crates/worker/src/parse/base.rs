@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
+use memchr::memchr;
 use model::{CrawlUrl, UrlError};
 use url::{ParseError, Url};
 
@@ -46,6 +47,15 @@ impl Base {
     }
 }
 
+/// What of an address decides which page it means: all before the fragment, or the whole where that is not certainly the same.
+pub(super) fn without_fragment(href: &str) -> &str {
+    match memchr(b'#', href.as_bytes()) {
+        // White space is left out at the end of an address; what stands before a fragment is not at its end.
+        Some(at) if href.as_bytes()[..at].last().is_none_or(|last| *last > b' ') => &href[..at],
+        Some(_) | None => href,
+    }
+}
+
 /// A query's bytes. What the encoding has no bytes for becomes a character reference, with percent signs where it would mean something
 /// in a query.
 fn encoded(encoding: &'static Encoding, query: &str) -> Vec<u8> {
@@ -68,6 +78,7 @@ fn encoded(encoding: &'static Encoding, query: &str) -> Vec<u8> {
 mod tests {
     use super::*;
     use encoding_rs::{GBK, UTF_16LE, WINDOWS_1252};
+    use proptest::prelude::*;
 
     #[test]
     fn queries_are_sent_in_the_encoding_of_their_page() {
@@ -87,5 +98,20 @@ mod tests {
     fn a_base_is_relative_to_the_page_and_ignored_where_nothing_can_be_relative_to_it() {
         let base = |named| Base::new(Url::parse("http://h/d/p").unwrap(), named, UTF_8).url().to_string();
         assert_eq!([base(None), base(Some("/b/")), base(Some("data:x"))], ["http://h/d/p", "http://h/b/", "http://h/d/p"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_fragment_makes_no_other_page(
+            pieces in proptest::collection::vec(proptest::sample::select(vec![
+                "#", "#", "a", "/", "\\", "?", ":", "@", "..", ".", " ", "\t", "\n", "\0", "\u{1f}", "%", "%41", "é", "中", "http:", "//", "h", "mailto:", "[", "&", "x=1", "\u{feff}",
+            ]), 0..10),
+            named in proptest::sample::select(vec![None, Some("/b/?q"), Some("https://x/y#z")]),
+            encoding in proptest::sample::select(vec![UTF_8, GBK, WINDOWS_1252]),
+        ) {
+            let base = Base::new(Url::parse("http://h/d/p?q=1#f").unwrap(), named, encoding);
+            let href = pieces.concat();
+            prop_assert_eq!(base.resolve(without_fragment(&href)), base.resolve(&href), "{:?}", href);
+        }
     }
 }

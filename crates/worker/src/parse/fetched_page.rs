@@ -26,7 +26,7 @@ pub struct FetchedPage<'a> {
     encoding: &'static Encoding,
     allowance: Allowance,
     honour: Honour,
-    scan: OnceCell<Result<Scan, ParseError>>,
+    scan: OnceCell<Result<Scan<'a>, ParseError>>,
     base: OnceCell<(Base, Result<(), ParseError>)>,
     html: OnceCell<Result<Html, ParseError>>,
 }
@@ -139,7 +139,7 @@ impl<'a> FetchedPage<'a> {
     }
 
     /// What its tokens say of it; read once.
-    pub(crate) fn scan(&self) -> Result<&Scan, ParseError> {
+    pub(crate) fn scan(&self) -> Result<&Scan<'a>, ParseError> {
         self.scan.get_or_init(|| scan::scan(self.text, &self.allowance)).as_ref().map_err(Clone::clone)
     }
 

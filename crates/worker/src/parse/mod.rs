@@ -28,6 +28,8 @@ pub use error::ParseError;
 pub use fetched_page::FetchedPage;
 pub use parsed::Parsed;
 pub use registry::Registry;
+#[doc(hidden)]
+pub use scan::measured;
 pub use spider_parser::SpiderParser;
 
 use model::Args;

@@ -1,5 +1,7 @@
 //! The built-in parser `page`: what a page says about itself, and all its links.
 
+use std::collections::HashSet;
+
 use model::outcome::{MAX_ITEM_BYTES, MAX_LINKS};
 use model::parser::PAGE_PARSER;
 use model::{Args, ItemId, ParserRef};
@@ -7,6 +9,7 @@ use scraper::{ElementRef, Html, Selector};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::base::without_fragment;
 use super::scan::{FoundLink, LinkKind};
 use super::{Allowance, FetchedPage, Parse, ParseError, Parsed, dom};
 
@@ -100,8 +103,15 @@ impl Parse for PageParser {
         let mut links = 0;
         let mut link_urls = wanted.links.then(Vec::new);
         let mut link_bytes = 0;
+        // A page mostly links to the same few pages again and again: each is resolved once.
+        let mut followed = HashSet::new();
         for FoundLink { href, kind, nofollow } in &scan.links {
             let clickable = *kind == LinkKind::Click;
+            let href = without_fragment(href);
+            if !wanted.links && !*nofollow && followed.contains(href) {
+                links += usize::from(clickable);
+                continue;
+            }
             match base.resolve(href) {
                 Ok(url) => {
                     links += usize::from(clickable);
@@ -121,6 +131,7 @@ impl Parse for PageParser {
                     if follow && *nofollow && !page.follows(Some("nofollow")) {
                         parsed.refuse_nofollow();
                     } else if follow {
+                        followed.insert(href);
                         parsed.follow_url(url, &same);
                     }
                 }
@@ -215,6 +226,20 @@ mod tests {
             xxh3_128(HTML.as_bytes())
         );
         assert_eq!(item.payload.as_str(), expected);
+    }
+
+    #[test]
+    fn an_address_that_is_repeated_counts_each_time_and_is_one_link() {
+        let html = "<a href=x><a href=x#1><a href=#2><a href=#><a href='x #3'><a rel=nofollow href=x><link rel=next href=x><link rel=next href=y><a href=y>\
+            <a href=mailto:z><a href=mailto:z>";
+        let page = parse_html(html, &[]).unwrap();
+        assert_eq!(
+            page.links.iter().map(|link| link.url.as_str()).collect::<Vec<_>>(),
+            ["http://h/d/x", "http://h/d/p", "http://h/d/x%20", "http://h/d/y"]
+        );
+        assert_eq!((page.cut.other_schemes, page.items[0].payload.as_str().contains(r#""links":7,"#)), (2, true));
+        let clickable = parse_html(html, &[("follow", "clickable")]).unwrap();
+        assert_eq!((clickable.links.len(), clickable.items[0].payload.as_str().contains(r#""links":7,"#)), (4, true));
     }
 
     #[test]
