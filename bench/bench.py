@@ -65,7 +65,8 @@ def crawl(workers, nginx, start, folder):
                 server.look()
             engine.wait(PAUSE)
         wall, busy, nginx_cpu = time.monotonic() - began, machine_busy() - busy, nginx.cpu_seconds() - nginx_cpu
-        requests = nginx.requests() - requests - 1
+        # Without the question itself, and without the robots.txt, which is asked for once and is no page.
+        requests = nginx.requests() - requests - 2
     # All have ended here, so their use of the CPU is known.
     cpu = sum(process.cpu_seconds for process in (engine, *servers))
     if not report.exists():
