@@ -1,9 +1,10 @@
 //! What reading a page's links costs: `cargo bench -p worker --bench scan -- [FOLDER]`, by default generated pages.
 //!
-//! Reads every HTML page below the folder, UTF-8 or taken for it, with the scan that parsers use, with html5ever's tokenizer and with
-//! the whole parser `page`, in turns, and
-//! prints a table: megabytes of HTML per second of this thread's processor time and microseconds a page, with the pages and links that were
-//! read. Of five rounds the best counts. Before it measures it compares what both find, and ends with exit code 1 where they differ.
+//! Reads every HTML page below the folder, UTF-8 or taken for it, with the scan that parsers use, with html5ever's tokenizer and with the
+//! whole parser `page`, in turns, and prints a table: megabytes of HTML per second of this thread's processor time and microseconds a page,
+//! with the pages and links that were read. Of five rounds the best counts. Before it measures it compares what both find, and ends with exit code 1 where they differ.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +18,9 @@ const ROUNDS: usize = 5;
 /// Pages that are generated where no folder is given.
 const GENERATED: usize = 500;
 
+/// Reads a page and counts its links.
+type Reader = fn(&str) -> usize;
+
 fn main() -> ExitCode {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let pages = match &folder {
@@ -29,7 +33,7 @@ fn main() -> ExitCode {
         println!("  {}", path.display());
     }
     let bytes: usize = pages.iter().map(|(_, page)| page.len()).sum();
-    let readers: [(&str, fn(&str) -> usize); 3] = [
+    let readers: [(&str, Reader); 3] = [
         ("tokens (html5ever)", measured::links_of_tokens),
         ("scan", measured::links),
         ("parser `page`, with its scan", measured::links_of_parser),
