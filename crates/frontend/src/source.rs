@@ -19,6 +19,9 @@ const DIAL: Duration = Duration::from_secs(3);
 /// Limit on an answer: longer than a store that is away is asked again.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// Why an itemsaver that answers searches may not answer this.
+const OLDER: &str = " (one of an earlier version does not know what changed)";
+
 /// Where items are searched. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
@@ -38,27 +41,19 @@ impl Source {
 
     /// Finds items.
     pub(crate) async fn search(&self, request: &SearchRequest) -> Result<SearchAnswer, Away> {
-        self.ask(|client| {
-            let request = request.clone();
-            async move { client.search(deadline(ANSWER), request).await }
-        })
-        .await
+        self.ask(|client| async move { client.search(deadline(ANSWER), request.clone()).await }, "").await
     }
 
-    /// Asks what has changed in an item. An itemsaver that is too old to know hangs up, which the error says.
+    /// Asks what has changed in an item. One that does not know this question hangs up.
     pub(crate) async fn history(&self, request: &HistoryRequest) -> Result<HistoryAnswer, Away> {
-        self.ask(|client| {
-            let request = request.clone();
-            async move { client.history(deadline(ANSWER), request).await }
-        })
-        .await
+        self.ask(|client| async move { client.history(deadline(ANSWER), request.clone()).await }, OLDER).await
     }
 
-    /// Asks. A connection that turns out to be gone is made anew once; an answer that does not come in time is not asked for again, and
-    /// leaves the connection to those who ask for less.
-    async fn ask<T, C>(&self, call: impl Fn(ItemSaverServiceClient) -> C) -> Result<T, Away>
+    /// Asks. A connection that turns out to be gone is made anew once; when that does not help, the hint may. An answer that does not come in
+    /// time is not asked for again, and leaves the connection to those who ask for less.
+    async fn ask<T, F>(&self, call: impl Fn(ItemSaverServiceClient) -> F, hint: &str) -> Result<T, Away>
     where
-        C: Future<Output = Result<Result<T, WireError>, RpcError>>,
+        F: Future<Output = Result<Result<T, WireError>, RpcError>>,
     {
         let mut problem = String::new();
         for _ in 0..2 {
@@ -72,7 +67,7 @@ impl Source {
             }
             *self.link.lock().await = None;
         }
-        Err(Away(format!("the itemsaver at {}: {problem}", self.address)))
+        Err(Away(format!("the itemsaver at {}: {problem}{hint}", self.address)))
     }
 
     async fn client(&self) -> Result<ItemSaverServiceClient, Away> {

@@ -21,7 +21,7 @@
 //!   had already been answered `Collided`).
 //! - **Piece by piece**: an item that cannot be stored is answered `Rejected` with the reason; its siblings are stored.
 //! - **History**, if it is kept: what a transaction changes in an item is recorded with it, once, however often a batch is sent again and
-//!   wherever a process was killed. What is a change, and how much is kept, is told in [`history`].
+//!   wherever a process was killed. What is a change, and how much is kept, is told in `store::history`.
 //! - **Whole**: a batch is stored wholly and durably before it is answered, or not at all.
 
 use std::future::Future;

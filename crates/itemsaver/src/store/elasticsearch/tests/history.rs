@@ -35,6 +35,13 @@ async fn past(store: &ElasticsearchStore) -> Vec<(String, Vec<Change>)> {
     past
 }
 
+/// Whether what is told last is what is there.
+fn ends_with(changes: &[Change], there: Option<&str>) -> bool {
+    let Some(last) = changes.last() else { return true };
+    let told = last.fields.iter().find(|field| field.field == "n").and_then(|field| field.after.as_ref());
+    (last.kind == ChangeKind::Gone) == there.is_none() && told.is_none_or(|n| there == Some(&format!("{{\"n\":{n}}}")))
+}
+
 /// Runs the story on a server that is cut off for good after `passed` documents of its last save: where it is, and whether it was whole.
 async fn cut_after(passed: u32, server: Server, (before, cut): &([SaveBatch; 3], SaveBatch)) -> (ServerSpec, bool) {
     let left = Arc::new(AtomicU32::new(u32::MAX));
@@ -101,6 +108,7 @@ async fn a_save_that_is_cut_off_anywhere_and_followed_by_another_is_told_as_far_
                 items.iter().find(|stored| stored.item.id.as_str() == id).map(|stored| stored.item.payload.as_str().to_owned())
             };
             let (was, is) = (value(&there), value(&now));
+            assert!(ends_with(&before, was.as_deref()) && ends_with(&changes, is.as_deref()), "{id}, cut after {passed}");
             match (&was, &is) {
                 (Some(was), Some(is)) if was == is => assert_eq!(changes.len(), before.len(), "{id}, cut after {passed}"),
                 (None, None) => assert_eq!(changes.len(), before.len(), "{id}, cut after {passed}"),
