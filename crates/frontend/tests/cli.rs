@@ -268,6 +268,43 @@ async fn the_page_speaks_the_browsers_language() {
     assert!(english.contains("<html lang=\"en\">") && english.contains("<dt>Age</dt><dd>30</dd>"), "{english}");
 }
 
+/// A page as Chromium has it in its tree once it is loaded, for a person who reads this language.
+async fn in_chromium(url: String, language: &'static str) -> String {
+    let opened = tokio::task::spawn_blocking(move || {
+        let profile = tempfile::tempdir().unwrap();
+        let mut browser = Command::new("timeout");
+        browser.arg(LIMIT.as_secs().to_string()).args(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]);
+        // Nothing but the page is to be asked for.
+        browser.args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+        browser.arg(format!("--user-data-dir={}", profile.path().display())).arg(format!("--accept-lang={language}"));
+        browser.args(["--dump-dom", &url]).stdin(Stdio::null()).output()
+    });
+    let output = opened.await.unwrap().expect("`timeout` is part of every Debian");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "Chromium ended with {}; is it installed (apt-get install chromium)? It said: {said}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn chromium_shows_what_is_in_items_as_text_runs_none_of_it_and_reads_the_language_it_asks_for() {
+    let script = "<script>document.title = 'ran'</script>";
+    let image = "<img src=x onerror=\"document.title = 'ran'\">";
+    let evil = json!({"Name": script, "link": "javascript:document.title = 'ran'", "html": image, "已": "已购房"});
+    let site = Site::of(vec![item("zhenai", "1", &evil)]).await;
+    for (path, language, found) in
+        [("/search?q=已购房", "en", "1 item"), ("/search?q=已购房", "zh-CN", "1 条结果"), ("/item?type=zhenai&id=1", "en", "")]
+    {
+        let tree = in_chromium(format!("{}{path}", site.base), language).await;
+        assert!(tree.contains(&format!("<html lang=\"{language}\">")) && tree.contains(found), "{tree}");
+        assert!(tree.contains("&lt;script&gt;document.title = 'ran'&lt;/script&gt;"), "{tree}");
+        for element in ["<script", "<img", "href=\"javascript:", "<title>ran"] {
+            assert!(!tree.contains(element), "{element} is in {tree}");
+        }
+    }
+    let marked = in_chromium(format!("{}/search?q=已购房", site.base), "en").await;
+    assert_eq!((count(&marked, "<mark>已购房</mark>"), count(&marked, "<article")), (1, 1), "{marked}");
+}
+
 #[test]
 fn the_program_says_where_it_listens_and_what_is_wrong_with_its_flags() {
     let run = |line: &str| Command::new(env!("CARGO_BIN_EXE_frontend")).args(line.split_whitespace()).output().unwrap();
