@@ -107,7 +107,7 @@ exec "$name" "$@"
 const SERVER: &str = r#"#!/usr/bin/env bash
 set -euo pipefail
 case "${1:-}" in
-  export | import | items | search | reindex | --help | -h | --version) exec BINARY "$@" ;;
+  export | history | import | items | search | reindex | --help | -h | --version) exec BINARY "$@" ;;
 esac
 log=$(mktemp DESK/server.XXXXXX)
 BINARY "$@" > "$log" 2>&1 < /dev/null &
