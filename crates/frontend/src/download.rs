@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use futures::Stream;
 use futures::stream::try_unfold;
-use itemsaver::export::{CsvColumns, Header, ItemWriter};
+use itemsaver::export::{CsvColumns, Header, ItemWriter, MAX_COLUMNS};
 use model::search::{Hit, SearchAnswer, SearchRequest};
 
 use crate::source::{Away, Source};
@@ -29,20 +29,24 @@ struct Pieces {
     header: Header,
 }
 
-/// The whole result. For a table it is read twice, the first time for the columns.
-pub(crate) async fn body(source: &Source, wanted: &Wanted, first: SearchAnswer, format: Format) -> Result<Body, Away> {
+/// The whole result; none when it has more different fields than a table may have columns. For a table it is read twice, the first time for
+/// the columns.
+pub(crate) async fn body(source: &Source, wanted: &Wanted, first: SearchAnswer, format: Format) -> Result<Option<Body>, Away> {
     let request = SearchRequest { from: 0, after: None, ..wanted.request(PIECE) };
     let mut columns = CsvColumns::complete(&[]);
     if format == Format::Csv {
         let mut answer = first;
         loop {
             answer.hits.iter().for_each(|hit| columns.find(&hit.item.payload));
+            if columns.len() > MAX_COLUMNS {
+                return Ok(None);
+            }
             let Some(after) = answer.next else { break };
             answer = source.search(&SearchRequest { after: Some(after), ..request.clone() }).await?;
         }
     }
     let pieces = Pieces { source: source.clone(), request: Some(request), format, columns, header: Header::Write };
-    Ok(Body::from_stream(stream(pieces)))
+    Ok(Some(Body::from_stream(stream(pieces))))
 }
 
 /// The first request of a download, whose mistake or trouble is still told with a status.

@@ -13,6 +13,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use itemsaver::export::MAX_COLUMNS;
 use itemsaver::history::ChangeJson;
 use model::history::HistoryRequest;
 use model::search::{Hit, MAX_HITS, QueryMistake, SearchAnswer};
@@ -143,7 +144,11 @@ async fn download(State(source): State<Source>, Query(parameters): Parameters) -
         Err(away) => Err(away),
     };
     match body {
-        Ok(body) => ([(CONTENT_TYPE, content_type), (CONTENT_DISPOSITION, name)], body).into_response(),
+        Ok(Some(body)) => ([(CONTENT_TYPE, content_type), (CONTENT_DISPOSITION, name)], body).into_response(),
+        Ok(None) => {
+            let message = format!("more than {MAX_COLUMNS} different fields are too many for a table: format=jsonl, or one type at a time");
+            failure(StatusCode::BAD_REQUEST, json!({ "message": message }))
+        }
         Err(away) => away_json(&away),
     }
 }

@@ -1,6 +1,7 @@
 //! The itemsaver as this process sees it: dialled when needed, and again when it was gone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::WireError;
@@ -26,7 +27,15 @@ const OLDER: &str = " (one of an earlier version does not know what changed)";
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     address: PeerAddress,
-    link: Arc<Mutex<Option<Link<ItemSaverServiceClient>>>>,
+    connection: Arc<Mutex<Option<Connection>>>,
+    /// Connections so far: the number of the next.
+    dialled: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    number: u64,
+    link: Link<ItemSaverServiceClient>,
 }
 
 /// Why there is no answer; one sentence.
@@ -36,7 +45,7 @@ pub(crate) struct Away(String);
 
 impl Source {
     pub(crate) fn new(address: PeerAddress) -> Source {
-        Source { address, link: Arc::default() }
+        Source { address, connection: Arc::default(), dialled: Arc::default() }
     }
 
     /// Finds items.
@@ -57,7 +66,8 @@ impl Source {
     {
         let mut problem = String::new();
         for _ in 0..2 {
-            match within(ANSWER, call(self.client().await?)).await {
+            let (number, client) = self.client().await?;
+            match within(ANSWER, call(client)).await {
                 Some(Ok(Ok(answer))) => return Ok(answer),
                 Some(Ok(Err(error))) => return Err(Away(error.to_string())),
                 Some(Err(RpcError::DeadlineExceeded)) | None => {
@@ -65,18 +75,22 @@ impl Source {
                 }
                 Some(Err(error)) => problem = error.to_string(),
             }
-            *self.link.lock().await = None;
+            // Another call may have made it anew by now.
+            self.connection.lock().await.take_if(|connection| connection.number == number);
         }
         Err(Away(format!("the itemsaver at {}: {problem}{hint}", self.address)))
     }
 
-    async fn client(&self) -> Result<ItemSaverServiceClient, Away> {
-        let mut link = self.link.lock().await;
-        if let Some(link) = &*link {
-            return Ok(link.client.clone());
+    /// A client, with the number of its connection.
+    async fn client(&self) -> Result<(u64, ItemSaverServiceClient), Away> {
+        let mut connection = self.connection.lock().await;
+        if let Some(Connection { number, link }) = &*connection {
+            return Ok((*number, link.client.clone()));
         }
         let dialled = dial_itemsaver(&self.address, Hello::new(Role::Frontend, None), DIAL).await;
-        let dialled = dialled.map_err(|error| Away(format!("error connecting to {}: {error}", self.address)))?;
-        Ok(link.insert(dialled).client.clone())
+        let link = dialled.map_err(|error| Away(format!("error connecting to {}: {error}", self.address)))?;
+        let (number, client) = (self.dialled.fetch_add(1, Ordering::Relaxed), link.client.clone());
+        *connection = Some(Connection { number, link });
+        Ok((number, client))
     }
 }

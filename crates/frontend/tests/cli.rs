@@ -257,6 +257,17 @@ async fn a_result_is_downloaded_whole_as_lines_and_as_a_table() {
 }
 
 #[tokio::test]
+async fn a_result_of_too_many_fields_is_no_table_and_is_still_lines() {
+    let many: serde_json::Map<String, Value> = (0..3_000).map(|n| (format!("f{n}"), json!(n))).collect();
+    let site = Site::of(vec![item("t", "1", &Value::Object(many))]).await;
+    let (status, answer) = site.get("/download?format=csv").await;
+    assert_eq!(status, 400);
+    assert!(answer.contains("more than 2000 different fields are too many for a table"), "{answer}");
+    let (status, lines) = site.get("/download").await;
+    assert_eq!((status, lines.lines().count()), (200, 1));
+}
+
+#[tokio::test]
 async fn the_page_speaks_the_browsers_language() {
     let site = Site::of(vec![person(30)]).await;
     let chinese = site.get_in("zh-CN,zh;q=0.9", "/search").await.1;

@@ -21,7 +21,7 @@ pub use matches::ItemQuery;
 use query::Query;
 
 /// Bytes of payloads in one answer, from which on hits are left for the next: well below what a message may have.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// A search that a store can do.
 #[derive(Clone, Debug)]

@@ -61,12 +61,10 @@ pub async fn reindex(spec: &ServerSpec) -> Result<Reindexed, StoreError> {
     index.client.once(Method::Put, &to, &[], &mapping::items(&passage, &schemas)).await.map_err(told)?;
     let moving = Move { index: &index, from, to, passage };
     match moving.carry_out().await {
-        Ok(Copied { items, misfits }) if misfits.is_empty() => Ok(Reindexed::Moved { from: moving.from, to: moving.to, items }),
-        Ok(Copied { mut misfits, .. }) => {
+        Ok(Copied { items, misfits: 0, .. }) => Ok(Reindexed::Moved { from: moving.from, to: moving.to, items }),
+        Ok(Copied { misfits, first, .. }) => {
             moving.undo().await.map_err(told)?;
-            let items = misfits.len() as u64;
-            misfits.truncate(TOLD);
-            Ok(Reindexed::DoNotFit { items, first: misfits })
+            Ok(Reindexed::DoNotFit { items: misfits, first })
         }
         Err(error) => {
             // Best effort: the error that matters is the first one.
@@ -107,7 +105,7 @@ impl Move<'_> {
         // Answered once no write is under way: what is acknowledged is copied, and the rest is refused until the alias leads elsewhere.
         index.client.write(Method::Put, &format!("{from}/_block/write"), &[], "").await.map_err(told)?;
         let copied = copy(index, passage).await?;
-        if !copied.misfits.is_empty() {
+        if copied.misfits > 0 {
             return Ok(copied);
         }
         let actions = json!({ "actions": [
@@ -140,12 +138,14 @@ impl Move<'_> {
 
 struct Copied {
     items: u64,
-    misfits: Vec<String>,
+    misfits: u64,
+    /// The first misfits, at most [`TOLD`].
+    first: Vec<String>,
 }
 
 async fn copy(index: &Index, passage: &str) -> Result<Copied, StoreError> {
     let told = |trouble| index.told(trouble);
-    let mut copied = Copied { items: 0, misfits: Vec::new() };
+    let mut copied = Copied { items: 0, misfits: 0, first: Vec::new() };
     let mut after: Option<(String, String)> = None;
     index.refresh().await?;
     loop {
@@ -175,7 +175,12 @@ async fn copy(index: &Index, passage: &str) -> Result<Copied, StoreError> {
         {
             match written {
                 Written::Done | Written::Outdated => copied.items += 1,
-                Written::Refused(reason) => copied.misfits.push(format!("{item_type} {id}: {reason}")),
+                Written::Refused(reason) => {
+                    copied.misfits += 1;
+                    if copied.first.len() < TOLD {
+                        copied.first.push(format!("{item_type} {id}: {reason}"));
+                    }
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::reader::item_of_row;
 use crate::search::entries::exact;
 use crate::search::query::{Bound, Bounds, Field, Query, Text};
-use crate::search::{Found, Position, Search, Sort};
+use crate::search::{Found, MAX_BYTES, Position, Search, Sort};
 
 /// Finds items.
 pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, Failure> {
@@ -40,11 +40,17 @@ pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, 
         (None, None) => matching.newest(search)?,
         (Some((field, descending)), few) => matching.by_number(search, field, descending, few)?,
     };
-    let next = positions.last().filter(|_| positions.len() == search.limit as usize).map(|(_, position)| *position);
-    let mut items = Vec::with_capacity(positions.len());
+    let mut next = positions.last().filter(|_| positions.len() == search.limit as usize).map(|(_, position)| *position);
+    let (mut items, mut bytes) = (Vec::with_capacity(positions.len()), 0);
     for (item, position) in positions {
+        // More than an answer may have is not read.
+        if bytes > MAX_BYTES {
+            next = items.last().map(|(_, position): &(_, Position)| *position);
+            break;
+        }
         // Gone since, and its place in the index not yet.
         if let Some(stored) = item_of_row(connection, item)? {
+            bytes += stored.item.payload.as_str().len();
             items.push((stored, position));
         }
     }

@@ -222,6 +222,30 @@ fn an_item_that_another_process_changes_at_that_moment_is_indexed_as_it_is() {
 }
 
 #[tokio::test]
+async fn of_large_hits_no_more_are_read_than_an_answer_may_have_and_the_cursor_goes_on_there() {
+    let folder = Folder::new();
+    let mut writer = Writer::open(&folder.file(), None).unwrap();
+    let payload = format!("{{\"Name\":\"same\",\"blob\":\"{}\"}}", "x".repeat(3 * 1024 * 1024));
+    let pages = ["a", "b", "c", "d", "e"].map(|name| page(name, 1, &[item("t", name, &payload)]));
+    writer.save(&[batch("c", 1, &pages)]).unwrap();
+    while writer.index_some().unwrap() {}
+    let search = understood(&request("same", 5), &[]).unwrap();
+    let found = search::search(&writer.connection, &search).unwrap();
+    assert_eq!((found.items.len(), found.next.is_some()), (3, true), "the third goes beyond the bound");
+    let store = SqliteStore::open_to_read(&folder.path()).await.unwrap();
+    let (mut request, mut ids) = (request("same", 5), Vec::new());
+    loop {
+        let answer = answer(&store, &request).await.unwrap();
+        ids.push(answer.hits.into_iter().map(|hit| hit.item.id.to_string()).collect::<String>());
+        if answer.next.is_none() {
+            break;
+        }
+        request.after = answer.next;
+    }
+    assert_eq!(ids, ["ed", "cb", "a"]);
+}
+
+#[tokio::test]
 async fn a_cursor_goes_on_past_items_that_are_gone_and_still_in_the_index() {
     let folder = Folder::new();
     let mut writer = Writer::open(&folder.file(), None).unwrap();
