@@ -114,7 +114,7 @@ impl Writer {
     /// Enters a page's claim to an identity: the identity's row, and what to answer.
     fn claim(&mut self, claimant: &Claimant<'_>, item: &Item) -> Result<(i64, ItemStatus), Failure> {
         let item_type = self.type_id(&item.item_type)?;
-        self.touch_item(item_type, item.id.as_str())?;
+        self.touch_item(item_type, item.id.as_str(), claimant.page)?;
         let url = Some(item.url.as_str()).filter(|url| *url != claimant.url);
         let payload = item.payload.as_str();
         let Some(shown) = self.shown(item_type, item)? else {
@@ -205,7 +205,7 @@ impl Writer {
             if claimed.contains(&item) {
                 continue;
             }
-            self.touch_row(item)?;
+            self.touch_row(item, page)?;
             if rivals > 0 {
                 self.show_newest_rival(item)?;
             } else {
@@ -215,7 +215,7 @@ impl Writer {
         }
         for (item, _, _) in self.rows("SELECT item, 0, 0 FROM rivals WHERE page = ?", page)? {
             if !claimed.contains(&item) {
-                self.touch_row(item)?;
+                self.touch_row(item, page)?;
                 self.drop_rival(item, page)?;
             }
         }

@@ -2,12 +2,12 @@
 //!
 //! What is about to change is noted before it does, as it was when the transaction began; at its end it is compared with what is there.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::history::Change;
 use model::{CrawlName, CrawlUrl};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::failure::Failure;
 use super::writer::Writer;
@@ -16,10 +16,19 @@ use crate::store::history::{Bringer, Said, back, changed, gone, kept};
 /// What the open transaction found before it changed anything: as much as its batches name, and what those pages had.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
-    /// By type and id: the claims to an item, the shown one first; none when it was not there.
-    items: BTreeMap<(i64, String), Vec<Claim>>,
+    /// By type and id.
+    items: BTreeMap<(i64, String), Before>,
     /// When pages were fetched that are being written.
     pages: BTreeMap<i64, i64>,
+}
+
+/// An item before. Of its claims only those that count are read: an item of every page of a site has as many as that has pages.
+#[derive(Debug)]
+struct Before {
+    /// The one shown first, if it was there; then those of the pages that are being written.
+    claims: Vec<Claim>,
+    /// The pages that touched it.
+    by: BTreeSet<i64>,
 }
 
 /// What a page said of an item.
@@ -46,28 +55,34 @@ impl Writer {
         }
     }
 
-    /// Notes what an item is before it is changed.
-    pub(super) fn touch_item(&mut self, item_type: i64, id: &str) -> Result<(), Failure> {
+    /// Notes what an item is, and what this page says of it, before the page changes it.
+    pub(super) fn touch_item(&mut self, item_type: i64, id: &str, page: i64) -> Result<(), Failure> {
         let Some(touched) = &mut self.touched else { return Ok(()) };
-        if let Entry::Vacant(place) = touched.items.entry((item_type, id.to_owned())) {
-            let mut claims = claims(&self.connection, item_type, id)?;
-            for claim in &mut claims {
-                claim.fetched_at_ms = *touched.pages.get(&claim.page).unwrap_or(&claim.fetched_at_ms);
-            }
-            place.insert(claims);
+        let before = match touched.items.entry((item_type, id.to_owned())) {
+            Entry::Occupied(before) => before.into_mut(),
+            Entry::Vacant(place) => place.insert(Before { claims: shown(&self.connection, item_type, id)?, by: BTreeSet::new() }),
+        };
+        let first = before.claims.len();
+        if before.by.insert(page) && !before.claims.is_empty() && !before.claims.iter().any(|claim| claim.page == page) {
+            before.claims.extend(claim_of(&self.connection, item_type, id, page)?);
+        }
+        // The shown one is new with the first touch.
+        let new = if before.by.len() == 1 { 0 } else { first };
+        for claim in &mut before.claims[new..] {
+            claim.fetched_at_ms = *touched.pages.get(&claim.page).unwrap_or(&claim.fetched_at_ms);
         }
         Ok(())
     }
 
     /// The same for an item by its row.
-    pub(super) fn touch_row(&mut self, item: i64) -> Result<(), Failure> {
+    pub(super) fn touch_row(&mut self, item: i64, page: i64) -> Result<(), Failure> {
         if self.touched.is_none() {
             return Ok(());
         }
         let mut select = self.connection.prepare_cached("SELECT type, id FROM items WHERE item = ?")?;
         let (item_type, id): (i64, String) = select.query_row([item], |row| Ok((row.get(0)?, row.get(1)?)))?;
         drop(select);
-        self.touch_item(item_type, &id)
+        self.touch_item(item_type, &id, page)
     }
 
     /// Records what has changed in all items that were touched.
@@ -81,10 +96,10 @@ impl Writer {
         Ok(())
     }
 
-    fn change(&self, item_type: i64, id: &str, before: &[Claim]) -> Result<Option<Change>, Failure> {
+    fn change(&self, item_type: i64, id: &str, before: &Before) -> Result<Option<Change>, Failure> {
         let mut select = self.connection.prepare_cached("SELECT page, payload FROM items WHERE type = ? AND id = ?")?;
         let now: Option<(i64, String)> = select.query_row(params![item_type, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok(match (before.first(), now) {
+        Ok(match (before.claims.first(), now) {
             (None, None) => None,
             (None, Some((page, payload))) => {
                 let last = last(&self.connection, item_type, id)?;
@@ -93,7 +108,11 @@ impl Writer {
             (Some(shown), None) => Some(gone(shown.said(), self.page(shown.page)?.bringer())),
             (Some(shown), Some((_, payload))) if shown.payload == payload => None,
             (Some(shown), Some((page, payload))) => {
-                let own = before.iter().find(|claim| claim.page == page).map(Claim::said);
+                let own = before.claims.iter().find(|claim| claim.page == page).map(Claim::said);
+                if own.is_none() && !before.by.contains(&page) {
+                    // It takes the place of one that is gone, and says what it said.
+                    return Ok(None);
+                }
                 changed(shown.said(), own, &payload, self.page(page)?.bringer())
             }
         })
@@ -129,29 +148,28 @@ impl Page {
     }
 }
 
-/// All claims to an item, the shown one first.
-fn claims(connection: &Connection, item_type: i64, id: &str) -> Result<Vec<Claim>, Failure> {
+/// The claim to an item that is shown, if it is there.
+fn shown(connection: &Connection, item_type: i64, id: &str) -> Result<Vec<Claim>, Failure> {
     let mut select = connection.prepare_cached(
-        "SELECT items.item, items.rivals, pages.id, pages.fetched_at_ms, items.payload
+        "SELECT pages.id, pages.fetched_at_ms, items.payload
          FROM items CROSS JOIN pages ON pages.id = items.page WHERE items.type = ? AND items.id = ?",
     )?;
-    let shown = select.query_row(params![item_type, id], |row| {
-        let claim = Claim { page: row.get(2)?, fetched_at_ms: row.get(3)?, payload: row.get(4)? };
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, claim))
-    });
-    let Some((item, rivals, shown)) = shown.optional()? else { return Ok(Vec::new()) };
-    let mut claims = vec![shown];
-    if rivals > 0 {
-        let mut select = connection.prepare_cached(
-            "SELECT pages.id, pages.fetched_at_ms, rivals.payload FROM rivals CROSS JOIN pages ON pages.id = rivals.page
-             WHERE rivals.item = ?",
-        )?;
-        let rows = select.query_map([item], |row| Ok(Claim { page: row.get(0)?, fetched_at_ms: row.get(1)?, payload: row.get(2)? }))?;
-        for claim in rows {
-            claims.push(claim?);
-        }
-    }
-    Ok(claims)
+    let rows = select.query_map(params![item_type, id], claim_of_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A page's claim to an item that another one shows, or showed until a moment ago.
+fn claim_of(connection: &Connection, item_type: i64, id: &str, page: i64) -> Result<Option<Claim>, Failure> {
+    let mut select = connection.prepare_cached(
+        "SELECT pages.id, pages.fetched_at_ms, coalesce(rivals.payload, items.payload)
+         FROM items CROSS JOIN pages ON pages.id = ?3 LEFT JOIN rivals ON rivals.item = items.item AND rivals.page = ?3
+         WHERE items.type = ?1 AND items.id = ?2 AND (items.page = ?3 OR rivals.page IS NOT NULL)",
+    )?;
+    Ok(select.query_row(params![item_type, id, page], claim_of_row).optional()?)
+}
+
+fn claim_of_row(row: &Row<'_>) -> Result<Claim, rusqlite::Error> {
+    Ok(Claim { page: row.get(0)?, fetched_at_ms: row.get(1)?, payload: row.get(2)? })
 }
 
 /// Adds a change to an item's history, and drops what is more than is kept.
