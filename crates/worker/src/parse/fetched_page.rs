@@ -155,7 +155,9 @@ impl<'a> FetchedPage<'a> {
     pub(crate) fn wishes(&self, token: &str) -> Result<Wishes, ParseError> {
         let mut wishes = wishes::of_headers(self.headers, token);
         let is_wish = |four: &[u8]| [b"nofo", b"noin", b"none"].iter().any(|word| four.eq_ignore_ascii_case(*word));
-        let has_wish = |tag: &str| tag.as_bytes().windows(4).any(is_wish);
+        // A reference may stand for a letter, and a tag with a quotation mark left over goes on after its `>`.
+        let hides = |tag: &str| tag.contains('&') || ['"', '\''].iter().any(|mark| tag.matches(*mark).count() % 2 == 1);
+        let has_wish = |tag: &str| tag.as_bytes().windows(4).any(is_wish) || hides(tag);
         if self.scan.get().is_some() || mentions(self.text, b"meta", has_wish) {
             for (name, content) in &self.scan()?.wishes {
                 wishes::add_meta(&mut wishes, name, content, token);
@@ -192,7 +194,12 @@ fn mentions(text: &str, name: &[u8; 4], is_it: impl Fn(&str) -> bool) -> bool {
     let is_named = |at: &usize| text.as_bytes().get(at + 1..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(name));
     let named = text.match_indices('<').map(|(at, _)| at).filter(is_named);
     named.enumerate().any(|(looked_at, at)| {
-        looked_at >= MOST_TAGS || is_it(text[at..text.floor_char_boundary(at + LONGEST_TAG)].split('>').next().unwrap_or_default())
+        let end = text.floor_char_boundary(at + LONGEST_TAG);
+        match text[at..end].split_once('>') {
+            Some((tag, _)) => looked_at >= MOST_TAGS || is_it(tag),
+            // Its end is not in sight, or there is none, and it is no tag.
+            None => looked_at >= MOST_TAGS || end < text.len(),
+        }
     })
 }
 
@@ -213,6 +220,9 @@ mod tests {
             ("<p>noindex nofollow none", false),
             ("<META NAME=ROBOTS CONTENT=NOINDEX>", true),
             ("<!-- <meta name=robots content=none> -->", true),
+            ("<meta name=viewport content='a > b' title='a>b'>", true),
+            ("<meta name=a title=\"it's\" content=\"x\"> y > z", true),
+            ("<meta name=a content='b&amp;c'>", true),
         ] {
             let page = FetchedPage::new(&url, 200, &headers, b"", text);
             let wishes = page.wishes("x").unwrap();
@@ -221,9 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_is_found_however_it_is_written() {
+        let (url, headers) = (CrawlUrl::parse("http://h/").unwrap(), HeaderMap::new());
+        let far = format!("<meta name=robots {}content=noindex>", " ".repeat(LONGEST_TAG));
+        for text in ["<meta name=robots title='a>b' content=noindex>", "<meta name=robots content='no&#105;ndex'>", &far] {
+            assert!(FetchedPage::new(&url, 200, &headers, b"", text).wishes("x").unwrap().noindex, "{text}");
+        }
+    }
+
+    #[test]
     fn a_page_of_too_many_tags_for_a_look_is_read() {
-        let is_read = |count| mentions(&"<meta ".repeat(count), b"meta", |_| false);
+        let is_read = |count| mentions(&"<meta>".repeat(count), b"meta", |_| false);
         assert_eq!([MOST_TAGS, MOST_TAGS + 1].map(is_read), [false, true]);
+        let long = |spaces| mentions(&format!("<meta{}x>", " ".repeat(spaces)), b"meta", |_| false);
+        assert_eq!([100, LONGEST_TAG].map(long), [false, true], "nor is one whose end is not in sight");
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub(crate) struct PageParser;
 /// Most bytes of the addresses in `link_urls`: with them the item must still be small enough to be sent.
 const MAX_LINK_URL_BYTES: usize = MAX_ITEM_BYTES / 2;
 
+/// Addresses that are resolved between two looks at the allowance.
+const CHECKED: usize = 64;
+
 /// The payload of a `page` item, in the order of its fields.
 #[derive(Serialize)]
 struct PagePayload<'a> {
@@ -105,6 +108,7 @@ impl Parse for PageParser {
         let mut link_bytes = 0;
         // A page mostly links to the same few pages again and again: each is resolved once.
         let mut followed = HashSet::new();
+        let mut resolved = 0_usize;
         for FoundLink { href, kind, nofollow } in &scan.links {
             let clickable = *kind == LinkKind::Click;
             let href = without_fragment(href);
@@ -112,6 +116,11 @@ impl Parse for PageParser {
                 links += usize::from(clickable);
                 continue;
             }
+            // One is resolved in no time, but not with a base as long as the page.
+            if resolved.is_multiple_of(CHECKED) {
+                page.allowance().check()?;
+            }
+            resolved += 1;
             match base.resolve(href) {
                 Ok(url) => {
                     links += usize::from(clickable);
@@ -194,12 +203,27 @@ fn headings(html: &Html, allowance: &Allowance) -> Result<Vec<String>, ParseErro
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::parse::Allowance;
     use http::HeaderMap;
     use model::{CrawlUrl, Page};
 
     const HTML: &str = "<html lang=en><title>T</title><meta name=description content=D><link rel=canonical href=/c>\
         <nav>N</nav><h1>H <i>1</i></h1><p>P</p><a href=x>X</a><a href=x#1>X</a><a href=mailto:y>Y</a><footer>F</footer>";
+
+    #[test]
+    fn resolving_the_links_of_a_page_ends_when_nobody_waits_for_it() {
+        let (url, headers) = (CrawlUrl::parse("http://h/").unwrap(), HeaderMap::new());
+        let text: String = (0..=CHECKED).map(|n| format!("<a href={n}>")).collect();
+        let gone = Arc::<AtomicBool>::default();
+        let page = FetchedPage::new(&url, 200, &headers, b"", &text).with_allowance(Allowance::begin(Arc::clone(&gone)));
+        page.scan().unwrap();
+        gone.store(true, Ordering::Relaxed);
+        assert!(matches!(PageParser.parse(&page, &Args::new()), Err(ParseError::Failed(_))));
+    }
 
     fn parse(args: &[(&str, &str)]) -> Result<Page, ParseError> {
         parse_html(HTML, args)
