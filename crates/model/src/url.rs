@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use url::Url;
 
@@ -17,8 +18,8 @@ pub const MAX_URL_BYTES: usize = 8 * 1024;
 ///
 /// Neither of the two is ever sent to a server, so neither belongs to what is fetched. The case of the path, the order of the query
 /// and a trailing slash are kept: servers tell them apart. At most [`MAX_URL_BYTES`] long, ASCII only.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct CrawlUrl(String);
 
 /// Why a text is not a URL that can be crawled.
@@ -142,7 +143,7 @@ impl CrawlUrl {
 
     fn authority(&self) -> std::ops::Range<usize> {
         let start = if self.is_https() { 8 } else { 7 };
-        let end = self.0[start..].find('/').map_or(self.0.len(), |at| start + at);
+        let end = self.0.bytes().skip(start).position(|b| b == b'/').map_or(self.0.len(), |at| start + at);
         start..end
     }
 }
@@ -170,19 +171,55 @@ impl TryFrom<String> for CrawlUrl {
     }
 }
 
-/// Whether parsing this text would certainly give it back: a lower-case name that is no address and not internationalised, no port, no dot
-/// segment, no character that is ever escaped.
+/// Whether parsing this text would certainly give it back: a lower-case name that is not internationalised, or an IPv4 address as it is
+/// written; no port or one in digits that is not the scheme's own; no dot segment, no character that is ever escaped.
 fn is_plainly_canonical(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else { return false };
-    let Some((host, path)) = rest.split_once('/') else { return false };
+    let scheme = [("http://", "80"), ("https://", "443")].into_iter().find_map(|(scheme, port)| Some((text.strip_prefix(scheme)?, port)));
+    let Some((rest, own_port)) = scheme else { return false };
+    let Some((authority, path)) = rest.split_once('/') else { return false };
+    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+    let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let plain_port = port.is_none_or(|port| port != own_port && is_number(port) && port.parse::<u16>().is_ok());
+    text.len() <= MAX_URL_BYTES && plain_port && (is_plain_name(host) || host.parse::<Ipv4Addr>().is_ok()) && is_plain_path(path)
+}
+
+fn is_plain_name(host: &str) -> bool {
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
-    let plain_host = host.ends_with(|c: char| c.is_ascii_lowercase())
+    host.ends_with(|c: char| c.is_ascii_lowercase())
         && host.rsplit('.').next().is_some_and(|last| !last.starts_with(|c: char| c.is_ascii_digit()))
         && host.bytes().all(is_name)
-        && !host.contains("xn--");
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_~!$&()*+,;=:@/?%.".contains(&b);
-    let has_dot_segment = path.starts_with('.') || path.contains("/.") || path.to_ascii_lowercase().contains("%2e");
-    plain_host && !has_dot_segment && path.bytes().all(is_plain) && text.len() <= MAX_URL_BYTES
+        && !host.contains("xn--")
+}
+
+/// The path after its first slash.
+fn is_plain_path(path: &str) -> bool {
+    let mut before = b'/';
+    let is_plain = |b: u8| {
+        let is_dot_segment = b == b'.' && before == b'/';
+        before = b;
+        PLAIN[usize::from(b)] && !is_dot_segment
+    };
+    // A dot may be escaped.
+    let is_dot = |digits: &[u8]| digits.eq_ignore_ascii_case(b"%2e");
+    path.bytes().all(is_plain) && !(path.contains('%') && path.as_bytes().windows(3).any(is_dot))
+}
+
+/// The bytes that stand for themselves in a path and in a query.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~!$&()*+,;=:@/?%.";
+    let mut at = 0;
+    while at < letters.len() {
+        plain[letters[at] as usize] = true;
+        at += 1;
+    }
+    plain
+};
+
+impl Serialize for CrawlUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
 }
 
 impl From<CrawlUrl> for String {
@@ -300,7 +337,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_from_a_peer_is_read_as_it_would_be_parsed(text in "https?://[a-z0-9.x-]{1,12}(/[ -~]{0,12})?") {
+        fn a_text_from_a_peer_is_read_as_it_would_be_parsed(text in "https?://([a-z0-9.x-]{1,12}|([0-9]{1,3}\\.){3}[0-9]{1,3})(:[0-9]{0,6}|:80|:443)?(/[ -~]{0,12})?") {
             prop_assert_eq!(CrawlUrl::try_from(text.clone()), CrawlUrl::parse(&text));
         }
 

@@ -87,7 +87,7 @@ impl KeyRules {
         let looks_at_query = self.sessions || self.tracking || !self.drop.is_empty();
         let text = url.path_and_query();
         let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
-        let has_session = self.sessions && path.contains([';', '(']);
+        let has_session = self.sessions && path.bytes().any(|b| matches!(b, b';' | b'('));
         let may_drop = has_session || looks_at_query && query.is_some();
         if !may_drop {
             return plain;
