@@ -7,23 +7,26 @@ use memchr::memchr;
 use model::{CrawlUrl, UrlError};
 use url::{ParseError, Url};
 
+use super::relative::Folder;
+
 /// The base address of a page, with the encoding its links are written in.
 ///
 /// As the URL standard has it, a query is sent in the page's encoding (in UTF-8 for UTF-16), anything else of an address in UTF-8.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     url: Url,
+    folder: Option<Folder>,
     encoding: &'static Encoding,
 }
 
 impl Base {
     /// The base that a page's own address and the `href` of its `base` element make.
     pub(crate) fn new(own: Url, named: Option<&str>, encoding: &'static Encoding) -> Base {
-        let own = Base { url: own, encoding: encoding.output_encoding() };
+        let own = Base { folder: Folder::of(&own), url: own, encoding: encoding.output_encoding() };
         let named = named.and_then(|href| own.join(href).ok());
         // A base that nothing can be relative to, such as `data:`, is ignored, as the HTML standard says.
         match named.filter(|url| !url.cannot_be_a_base()) {
-            Some(url) => Base { url, ..own },
+            Some(url) => Base { folder: Folder::of(&url), url, ..own },
             None => own,
         }
     }
@@ -34,6 +37,9 @@ impl Base {
 
     /// The address a link means, canonical.
     pub(crate) fn resolve(&self, href: &str) -> Result<CrawlUrl, UrlError> {
+        if let Some(url) = self.folder.as_ref().and_then(|folder| folder.join(href)) {
+            return Ok(url);
+        }
         let url = self.join(href).map_err(|error| UrlError::Malformed(error.to_string()))?;
         CrawlUrl::from_url(url)
     }

@@ -9,6 +9,7 @@ mod dom;
 mod error;
 mod feed;
 mod refresh;
+mod relative;
 mod scan;
 mod text;
 mod wishes;

@@ -1,0 +1,136 @@
+//! Relative addresses joined without a URL parser, where their characters show what it would say: nearly all of a page's links are a path
+//! of letters and digits beside the page.
+
+use model::CrawlUrl;
+use url::Url;
+
+/// The folder of a base address, which relative paths go into.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    /// The base up to and with the last slash of its path.
+    text: String,
+    /// The length of scheme, host and port.
+    root: usize,
+}
+
+impl Folder {
+    /// The folder of a web address without user name and password; none for any other.
+    pub(super) fn of(base: &Url) -> Option<Folder> {
+        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
+            return None;
+        }
+        let path = base.path();
+        let root = base[..url::Position::BeforePath].len();
+        let text = base[..url::Position::BeforePath].to_owned() + &path[..=path.rfind('/')?];
+        Some(Folder { text, root })
+    }
+
+    /// The address that a path means here; none where that takes a parser to say.
+    pub(super) fn join(&self, href: &str) -> Option<CrawlUrl> {
+        let path = path_of(href)?;
+        let mut text = String::with_capacity(self.text.len() + href.len());
+        let mut rest = match path.strip_prefix('/') {
+            // Another host follows.
+            Some(rest) if rest.starts_with('/') => return None,
+            Some(rest) => {
+                text.push_str(&self.text[..=self.root]);
+                rest
+            }
+            None => {
+                text.push_str(&self.text);
+                path
+            }
+        };
+        // What is there always ends with the slash of a folder.
+        while let Some((segment, after)) = rest.split_once('/') {
+            match segment {
+                "." => {}
+                ".." => self.leave(&mut text),
+                _ => {
+                    text.push_str(segment);
+                    text.push('/');
+                }
+            }
+            rest = after;
+        }
+        match rest {
+            "." => {}
+            ".." => self.leave(&mut text),
+            _ => text.push_str(rest),
+        }
+        text.push_str(&href[path.len()..]);
+        // It looks once more, and asks the parser where it has a doubt.
+        CrawlUrl::try_from(text).ok()
+    }
+
+    /// Goes up to the folder around the one that is there; from the root nowhere.
+    fn leave(&self, text: &mut String) {
+        let inner = &text[..text.len() - 1];
+        if inner.len() > self.root {
+            let slash = inner.rfind('/').expect("the path begins with one");
+            text.truncate(slash + 1);
+        }
+    }
+}
+
+/// The path of an address that is a path, perhaps with a query; none for any other, and where a dot may be escaped. Of the path's bytes only
+/// those are looked at that would make it something else; whether all others stand for themselves, [`CrawlUrl`] sees.
+fn path_of(href: &str) -> Option<&str> {
+    let bytes = href.as_bytes();
+    let end = bytes.iter().position(|b| matches!(b, b'?' | b':' | b'#' | b'\\')).unwrap_or(bytes.len());
+    let path = &href[..end];
+    let is_path = !path.is_empty() && bytes[end..].first().is_none_or(|b| *b == b'?') && !path.contains("%2");
+    let is_printed = || bytes.iter().all(|b| matches!(b, b'!'..=b'~') && *b != b'#');
+    (is_path && is_printed()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn joined(base: &str, href: &str) -> Option<String> {
+        Folder::of(&Url::parse(base).unwrap())?.join(href).map(String::from)
+    }
+
+    #[test]
+    fn a_path_goes_where_the_parser_would_have_it_go() {
+        for (base, href, expected) in [
+            ("http://h/a/b.html", "c.html", "http://h/a/c.html"),
+            ("http://h/a/b.html?q#f", "../c/./d/", "http://h/c/d/"),
+            ("http://h:81/a/b/", "../..", "http://h:81/"),
+            ("https://h/a", "../../../x", "https://h/x"),
+            ("http://127.0.0.1:8080/a/b", "/c/../d?e=/../f:g", "http://127.0.0.1:8080/d?e=/../f:g"),
+            ("http://h/a//b", "../c", "http://h/a/c"),
+        ] {
+            assert_eq!(joined(base, href).as_deref(), Some(expected), "{base} {href}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_path_is_left_to_the_parser() {
+        for href in ["", "?a", "#a", "//other/", "mailto:a@b", "a b", "\\a", "a\nb", "%2e%2e/a", "é", "a#b", "http://h/"] {
+            assert_eq!(joined("http://h/a/b", href), None, "{href:?}");
+        }
+        assert_eq!(joined("http://user@h/", "a"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn where_it_answers_it_says_what_the_parser_says(
+            base in proptest::sample::select(vec![
+                "http://h/", "http://h/d/p?q=1#f", "https://h:8443/a/b/c/", "http://127.0.0.1:81/x//y/z", "http://[::1]/a'b/^|/c", "http://h.example/%41/..a/b",
+                "http://h/a/b|c",
+            ]),
+            pieces in proptest::collection::vec(proptest::sample::select(vec![
+                "/", "/", "a", "B", "..", ".", "...", "-", "~", "%", "%2e", "%2E", "%41", "?", ":", "@", ";", "=", "&", "'", "^", "|", "\\", " ", "\t", "#", "é", "x.html",
+            ]), 1..9),
+        ) {
+            let href = pieces.concat();
+            if let Some(url) = joined(base, &href) {
+                let parsed = Url::parse(base).unwrap().join(&href).map(|url| CrawlUrl::from_url(url).map(String::from));
+                prop_assert_eq!(parsed, Ok(Ok(url)), "{:?} {:?}", base, href);
+            }
+        }
+    }
+}
