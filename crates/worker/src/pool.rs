@@ -61,8 +61,7 @@ impl Pool {
             if answer.is_closed() {
                 return;
             }
-            // What the work leaves half done is its own: it takes all it uses by value.
-            let result = catch_unwind(AssertUnwindSafe(|| work(abandoned))).map_err(|panic| ParseError::Panicked(message(panic.as_ref())));
+            let result = caught(|| work(abandoned));
             // A caller that has gone meanwhile wants no answer.
             let _ = answer.send(result);
         };
@@ -70,6 +69,15 @@ impl Pool {
         self.work.send(Box::new(work)).await.map_err(|_| gone())?;
         result.await.map_err(|_| gone())?
     }
+}
+
+/// Runs work that parses on this thread.
+///
+/// # Errors
+/// [`ParseError::Panicked`] with what the panic said.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ParseError> {
+    // What the work leaves half done is its own: nobody looks at it afterwards.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| ParseError::Panicked(message(panic.as_ref())))
 }
 
 /// Whoever waits for work; says so when it does not any more.

@@ -4,7 +4,7 @@ use model::DedupKey;
 
 /// Told when a parse begins and when it ends, on the thread that parses: what has begun and never ended took the process with it.
 ///
-/// At most [`Config::parse_threads`](crate::Config::parse_threads) parses run at once. Both calls are on every page's way: an
+/// At most as many parses run at once as there are [`Config::parse_threads`](crate::Config::parse_threads) and threads of the runtime. Both calls are on every page's way: an
 /// implementation is quick and does not panic.
 pub trait ParseWatch: Send + Sync {
     /// A page that was fetched is about to be decoded and parsed. Returns what the parse is called until its end. The same page may be

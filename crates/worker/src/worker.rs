@@ -18,10 +18,13 @@ use crate::config::Config;
 use crate::decode::decode;
 use crate::fetch::{Ended, Fetched, Fetcher, Wanted};
 use crate::parse::{Allowance, FetchedPage, Parse, ParseError, Registry, SpiderParser};
-use crate::pool::Pool;
+use crate::pool::{Pool, caught};
 use crate::spiders::{Spiders, compile};
 use crate::ticks::Ticks;
 use crate::watch::{ParseWatch, Watched};
+
+/// Longest body that may be read on the thread that fetched it.
+const QUICK_BYTES: usize = 128 * 1024;
 
 /// Fetches and parses. Clones are the same worker; it keeps caches between jobs and nothing else.
 #[derive(Clone)]
@@ -108,16 +111,28 @@ impl Worker {
         let fetched = fetched?;
         facts.content = Some(xxh3_64(&fetched.body));
         let url = job.url.clone();
-        let watch = self.inner.watch.clone();
-        let work = move |abandoned| {
-            let _watched = watch.as_deref().map(|watch| Watched::begin(watch, job.key));
-            parse(&job, &fetched, parser.as_ref(), Allowance::begin(abandoned))
-        };
-        let parsed = self.inner.pool.run(work).await;
-        parsed.and_then(|parsed| parsed).map(Verdict::Page).map_err(|error| {
+        self.read(job, fetched, parser).await.map(Verdict::Page).map_err(|error| {
             tracing::debug!(%url, %error, "not parsed");
             Ended::Failed(error.into())
         })
+    }
+
+    /// Reads a page: here if that takes no time, otherwise on a thread that parses.
+    async fn read(&self, job: Job, fetched: Fetched, parser: Arc<dyn Parse>) -> Result<Page, ParseError> {
+        let watch = self.inner.watch.clone();
+        let is_quick = fetched.body.len() <= QUICK_BYTES && parser.is_quick(&job.parser.args);
+        let read = move |allowance| {
+            let _watched = watch.as_deref().map(|watch| Watched::begin(watch, job.key));
+            parse(&job, &fetched, parser.as_ref(), allowance)
+        };
+        if is_quick {
+            match caught(|| read(Allowance::quick()))? {
+                // It may have been more than meets the eye.
+                Err(ParseError::TooComplex(_)) => {}
+                read => return read,
+            }
+        }
+        self.inner.pool.run(move |abandoned| read(Allowance::begin(abandoned))).await?
     }
 
     /// Fetches and reads a robots.txt.

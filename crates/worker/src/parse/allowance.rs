@@ -14,6 +14,10 @@ use super::ParseError;
 /// pages that wait for a thread.
 pub(crate) const LONGEST_PARSE: Duration = Duration::from_secs(5);
 
+/// Most processor time that a page may take which is read where it was fetched, rather than handed to a thread that parses: pings and
+/// other fetches wait as long.
+const QUICK_PARSE: Duration = Duration::from_millis(2);
+
 /// Most bytes of text that are gathered from a page's tree, over all rules: nested elements make rules read the same text again and
 /// again, and 64 MiB are many times what any page within the limits has.
 pub(crate) const MAX_TEXT_VISITED: u64 = 64 * 1024 * 1024;
@@ -33,10 +37,15 @@ impl Allowance {
         Allowance { until: cpu_time() + LONGEST_PARSE, abandoned, text: Cell::new(0) }
     }
 
+    /// What a page may cost that is expected to be read in no time. Past it, it is read anew elsewhere.
+    pub(crate) fn quick() -> Allowance {
+        Allowance { until: cpu_time() + QUICK_PARSE, abandoned: Arc::default(), text: Cell::new(0) }
+    }
+
     /// Whether to go on.
     ///
     /// # Errors
-    /// [`ParseError::TooComplex`] past [`LONGEST_PARSE`]; [`ParseError::Failed`], which nobody reads, when the caller is gone.
+    /// [`ParseError::TooComplex`] past its time; [`ParseError::Failed`], which nobody reads, when the caller is gone.
     pub(crate) fn check(&self) -> Result<(), ParseError> {
         if self.abandoned.load(Ordering::Relaxed) {
             return Err(ParseError::Failed("nobody waits for the page any more".to_owned()));

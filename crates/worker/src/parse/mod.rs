@@ -54,6 +54,12 @@ pub trait Parse: Send + Sync {
         true
     }
 
+    /// Whether a page of 100 KB is read in well under a millisecond. It is then read on the thread that fetched it, which costs less than
+    /// handing it to one that parses.
+    fn is_quick(&self, _args: &Args) -> bool {
+        false
+    }
+
     /// Most bytes of a body, decompressed as HTTP says, that are worth reading where a crawl's pages have this many. More makes the page
     /// skipped as too large.
     fn max_body_bytes(&self, of_a_page: u64) -> u64 {

@@ -11,4 +11,8 @@ impl Parse for NilParser {
     fn parse(&self, page: &FetchedPage<'_>, _: &Args) -> Result<Parsed, ParseError> {
         Ok(Parsed::new(page))
     }
+
+    fn is_quick(&self, _: &Args) -> bool {
+        true
+    }
 }

@@ -164,6 +164,11 @@ impl Parse for PageParser {
         parsed.item(PAGE_PARSER, ItemId::given(page.key().to_string()), &payload)?;
         Ok(parsed)
     }
+
+    fn is_quick(&self, args: &Args) -> bool {
+        // Both take the page's tree.
+        Wanted::of(args).is_ok_and(|wanted| !wanted.text && !wanted.headings)
+    }
 }
 
 /// The text of the page's `main`, else of its only `article`, else of its body without navigation, header, footer, asides and forms.
