@@ -30,9 +30,17 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", BENCH.parent / "target")).resol
 PROGRAMS = TARGET / "release"
 
 # Our shapes, and the worker processes of each; with one at least there is an itemsaver process too.
-OURS = {"embedded": 0, "one": 1, "two": 2}
-LABELS = {"one": "1 worker + itemsaver", "two": "2 workers + itemsaver", "limit": "limit (fetch only)"}
+OURS = {"embedded": 0, "one": 1, "two": 2, "three": 3, "four": 4}
+LABELS = {
+    "one": "1 worker + itemsaver",
+    "two": "2 workers + itemsaver",
+    "three": "3 workers + itemsaver",
+    "four": "4 workers + itemsaver",
+    "limit": "limit (fetch only)",
+}
 ENGINE_FLAGS = ["--quiet", "--max-time", "10min"]
+# Which of ours are measured where nobody says.
+USUAL = ["embedded", "one", "two"]
 ALL = [*OURS, *peers.PEERS]
 # What the raw results keep of the engine's report.
 KEPT = ["seconds", "complete", "balanced", "pages", "fetches", "bytes", "urls", "items", "workers", "links_refused", "skipped_by_reason"]
@@ -177,8 +185,8 @@ def stop(number, _frame):
 def main():
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--site", choices=SITES, default="postgres", help="the documentation that is crawled (default: postgres)")
-    parser.add_argument("--shapes", type=chosen, default=list(OURS), help="which of ours and of the others, separated by commas: " + ", ".join(ALL))
-    parser.add_argument("--peers", dest="shapes", action="store_const", const=ALL, help="ours and all others")
+    parser.add_argument("--shapes", type=chosen, default=USUAL, help="which of ours and of the others, separated by commas: " + ", ".join(ALL))
+    parser.add_argument("--peers", dest="shapes", action="store_const", const=[*USUAL, *peers.PEERS], help="ours and all others")
     parser.add_argument("--runs", type=int, default=3, help="runs of each shape (default: 3)")
     parser.add_argument("--wait", type=int, default=300, help="most seconds, over all runs, to wait for a quiet machine (default: 300)")
     parser.add_argument("--note", default="", help="words kept with the raw results, such as what else the machine was doing")

@@ -29,6 +29,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
     };
     let screen = Screen::default();
     process::init_log_to(config::verbosity(&args), screen.clone());
+    process::raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return ExitCode::from(tell(&[format!("cannot start the runtime: {error}")])),

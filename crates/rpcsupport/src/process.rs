@@ -1,10 +1,11 @@
-//! What every binary does at its edge: read its arguments, log, notice that it should end.
+//! What every binary does at its edge: read its arguments, log, take what it may of the system, notice that it should end.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -71,6 +72,17 @@ impl FormatTime for TimeOfDay {
     }
 }
 
+/// Lets this process open as many files and connections as it may at all. The usual limit, 1,024, is a suggestion that is less than a thousand
+/// requests in flight need, and a frontier that gets no file any more is at its end.
+pub fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, "cannot raise the number of files that may be open");
+    }
+}
+
 /// Returns on the first SIGINT or SIGTERM. Called again it waits for the next one.
 pub async fn shutdown_signal() {
     let interrupt = signal(SignalKind::interrupt());
@@ -96,6 +108,13 @@ mod tests {
         for bad in ["30", "s", "-1s", "", "99999999999999999999s", "18446744073709551615h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_process_may_open_all_that_it_is_allowed_at_all() {
+        raise_file_limit();
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        assert_eq!(current, maximum);
     }
 
     #[test]

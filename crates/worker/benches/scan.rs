@@ -6,29 +6,24 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
-use std::path::{Path, PathBuf};
+mod clock;
+mod pages;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use clock::cpu_time;
 use worker::parse::measured;
 
 const ROUNDS: usize = 5;
-
-/// Pages that are generated where no folder is given.
-const GENERATED: usize = 500;
 
 /// Reads a page and counts its links.
 type Reader = fn(&str) -> usize;
 
 fn main() -> ExitCode {
-    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let pages = match &folder {
-        Some(folder) => pages_below(Path::new(folder)),
-        None => (0..GENERATED).map(|n| (PathBuf::from(n.to_string()), generated(n))).collect(),
-    };
+    let (source, pages) = pages::read();
     let different: Vec<_> = pages.iter().filter(|(_, page)| !measured::agree(page)).map(|(path, _)| path).collect();
-    println!("{} pages of {}: {} read differently", pages.len(), folder.as_deref().unwrap_or("generated HTML"), different.len());
+    println!("{} pages of {}: {} read differently", pages.len(), source, different.len());
     for path in different.iter().take(10) {
         println!("  {}", path.display());
     }
@@ -54,41 +49,4 @@ fn main() -> ExitCode {
         println!("| {name} | {rate:.0} | {each:.1} | {} | {:.1} | {} |", pages.len(), bytes as f64 / 1e6, links[n]);
     }
     if different.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn pages_below(folder: &Path) -> Vec<(PathBuf, String)> {
-    let mut pages = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for file in folder.read_dir().expect("a folder that can be read") {
-            let path = file.expect("a file that can be seen").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "html") {
-                let bytes = std::fs::read(&path).expect("a page that can be read");
-                pages.push((path, String::from_utf8_lossy(&bytes).into_owned()));
-            }
-        }
-    }
-    pages
-}
-
-/// A page as many sites have it: a menu, paragraphs with a few links, and a script.
-fn generated(n: usize) -> String {
-    let menu: String = (0..40)
-        .map(|m| format!("<li class=\"item\"><a href=\"/section/{m}/?from={n}&amp;x=1\" title=\"Section\">Section {m}</a></li>\n"))
-        .collect();
-    let paragraph =
-        "<p class=\"text\">Some <b>words</b> and <a href=\"../page-7.html\">more of them</a>, as many as <code>it</code> takes.</p>\n";
-    let script = "<script>for (let i = 0; i < 10; i++) { document.write('<b>' + i + '</b>'); }</script>\n";
-    format!(
-        "<!doctype html><html lang=\"en\"><head><title>Page {n}</title></head><body><ul>{menu}</ul>{}{script}</body></html>",
-        paragraph.repeat(100)
-    )
-}
-
-/// Processor time that this thread has had: other processes do not count.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.try_into().expect("no time before the beginning"), time.tv_nsec.try_into().expect("less than a second"))
 }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Parser;
-use rpcsupport::process::{arguments, init_log, shutdown_signal};
+use rpcsupport::process::{arguments, init_log, raise_file_limit, shutdown_signal};
 
 use crate::args::{Args, Command};
 use crate::parse::Registry;
@@ -31,6 +31,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
         Err(wrong) => return refuse(&wrong),
     };
     init_log(command.verbosity);
+    raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&[format!("cannot start: {error}")]),
