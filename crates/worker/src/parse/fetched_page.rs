@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
+use memchr::memchr_iter;
 use model::job::Honour;
 use model::outcome::Wishes;
 use model::{CrawlUrl, DedupKey, UrlError};
@@ -192,7 +193,7 @@ const MOST_TAGS: usize = 1_000;
 /// Whether a tag of this name, of four letters, occurs that could be the one in question: a quick look before the page is read for it.
 fn mentions(text: &str, name: &[u8; 4], is_it: impl Fn(&str) -> bool) -> bool {
     let is_named = |at: &usize| text.as_bytes().get(at + 1..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(name));
-    let named = text.match_indices('<').map(|(at, _)| at).filter(is_named);
+    let named = memchr_iter(b'<', text.as_bytes()).filter(is_named);
     named.enumerate().any(|(looked_at, at)| {
         let end = text.floor_char_boundary(at + LONGEST_TAG);
         match text[at..end].split_once('>') {
