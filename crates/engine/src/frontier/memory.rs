@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
-use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
+use super::{
+    DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Tenure, Whereabouts,
+};
 use crate::cookies::{Changes, Cookie};
 use crate::ledger::{self, Ledger};
 use crate::request::Request;
@@ -256,6 +258,10 @@ impl Storage for MemoryStorage {
 
     fn set_complete(&mut self, _: bool) -> Result<(), FrontierError> {
         Ok(())
+    }
+
+    fn tenure(&self) -> Tenure {
+        Tenure::unlimited()
     }
 }
 

@@ -11,7 +11,7 @@ use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{
     Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OriginState, OutputMark, PageEnd, RejectedItem, Requeued, Resent,
-    Story, StoryEnd, Taken, Whereabouts,
+    Story, StoryEnd, Taken, Tenure, Whereabouts,
 };
 use crate::cookies::Changes;
 use crate::ledger::{ItemCounts, Ledger, count, uncount};
@@ -476,6 +476,10 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
 
     fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.storage.tenure()
     }
 }
 

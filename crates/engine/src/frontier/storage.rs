@@ -6,7 +6,7 @@
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
-use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Whereabouts};
+use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Tenure, Whereabouts};
 use crate::cookies::{Changes, Cookie};
 use crate::ledger::Ledger;
 use crate::request::Request;
@@ -184,6 +184,9 @@ pub trait Storage: Send {
     /// # Errors
     /// When it could not be written.
     fn set_complete(&mut self, complete: bool) -> Result<(), FrontierError>;
+
+    /// The right to work on the crawl.
+    fn tenure(&self) -> Tenure;
 }
 
 /// Which item of which page.
