@@ -104,6 +104,10 @@ impl Storage for MemoryStorage {
         *self.pages.entry(Origin::from(origin.to_owned())).or_default() += 1;
     }
 
+    fn uncount_page(&mut self, origin: &str) {
+        *self.pages.get_mut(origin).unwrap() -= 1;
+    }
+
     fn count_alike(&mut self, _: u64, _: u32) {}
 
     fn set_health(&mut self, origin: &Origin, health: &Health) {

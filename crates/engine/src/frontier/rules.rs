@@ -253,6 +253,9 @@ impl<S: Storage> StoredFrontier<S> {
     fn take_back(&mut self, story: &Story) -> Result<(), FrontierError> {
         self.ledger.take_back(&story.end);
         self.ledger.urls.queued += 1;
+        if let StoryEnd::Page(_) = story.end {
+            self.storage.uncount_page(story.request.url.origin_str());
+        }
         if let StoryEnd::Page(facts) = &story.end
             && facts.items.rejected > 0
         {

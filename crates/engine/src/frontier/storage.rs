@@ -54,6 +54,9 @@ pub trait Storage: Send {
     /// Counts a page that was committed for an origin.
     fn count_page(&mut self, origin: &str);
 
+    /// Takes a page back that was counted: it is fetched once more.
+    fn uncount_page(&mut self, origin: &str);
+
     /// Keeps what the scheduler learnt of an origin. Origins that have nothing in the crawl are passed over.
     fn set_health(&mut self, origin: &Origin, health: &Health);
 

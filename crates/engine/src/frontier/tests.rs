@@ -503,6 +503,8 @@ fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back(desk: &Desk) {
     let mut again = take(&mut *frontier, 9, Instant::now());
     again.sort();
     assert_eq!(again, ["a", "b", "d"]);
+    drop(frontier);
+    assert_sound(desk);
 }
 
 fn a_complete_crawl_says_so_and_is_left_alone(desk: &Desk) {

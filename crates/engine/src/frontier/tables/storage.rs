@@ -213,6 +213,12 @@ impl Storage for TableStorage {
         self.origins.change(origin, &mut self.record.next_origin).record.pages += 1;
     }
 
+    fn uncount_page(&mut self, origin: &str) {
+        let pages = &mut self.origins.change(origin, &mut self.record.next_origin).record.pages;
+        // Earlier versions counted a page again that a rescan had fetched once more, and never took one back.
+        *pages = pages.saturating_sub(1);
+    }
+
     fn set_health(&mut self, origin: &Origin, health: &Health) {
         if self.origins.get(origin.as_str()).is_none() {
             return;
