@@ -92,6 +92,8 @@ impl Postgres {
             let mut ends = [PollFd::new(handle, PollFlags::IN)];
             while poll(&mut ends, None).is_err() {}
         }
+        // The next start would look whether its process is there, and it is until its parent has heard of its end.
+        let _ = fs::remove_file(self.server.folder.join("data/postmaster.pid"));
     }
 
     /// Starts it again where it was, with its data.

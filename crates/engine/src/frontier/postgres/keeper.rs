@@ -63,15 +63,16 @@ impl Keeper {
         let before = troubles.iter().flatten().next().cloned();
         troubles[line as usize] = trouble.map(str::to_owned);
         let now = troubles.iter().flatten().next().cloned();
+        if before != now {
+            let problem = now.as_ref().map(|why| format!("the database ({why})"));
+            self.standing.send_modify(|standing| standing.problem = problem);
+        }
         match (&before, &now) {
             (None, Some(why)) => {
                 tracing::warn!("the database {} does not answer: {why}; nothing is handed out until it is back", self.server);
             }
             (Some(_), None) => tracing::info!("the database {} is back", self.server),
             (None, None) | (Some(_), Some(_)) => {}
-        }
-        if before != now {
-            self.standing.send_modify(|standing| standing.problem = now.map(|why| format!("the database ({why})")));
         }
     }
 }

@@ -26,8 +26,8 @@ use std::time::Duration;
 use model::CrawlName;
 use tokio::time::Instant;
 
+use super::FrontierError;
 use super::tables::{Place, Table, Tables};
-use super::{FrontierError, Tenure};
 use background::Background;
 use connection::Connection;
 use failure::Failure;
@@ -224,11 +224,6 @@ impl PostgresPlace {
             let crawl = Arc::clone(&crawl);
             async move { Stand::look(&session, &crawl).await }
         })
-    }
-
-    /// The right to work on the crawl.
-    pub fn tenure(&self) -> Tenure {
-        self.shared.connection.keeper().tenure()
     }
 
     fn missing(&self) -> FrontierError {

@@ -62,9 +62,9 @@ pub(super) const TAKE: &str = "UPDATE gossamer.crawls SET epoch = epoch + 1, hol
                                held_until = clock_timestamp() + $4::bigint * interval '1 ms' \
                                WHERE name = $1 AND (held_until < clock_timestamp() OR token = $3) RETURNING epoch";
 
-/// Renews the lease of crawl `$1`, taken with epoch `$2`, for `$3` milliseconds.
+/// Renews the lease of crawl `$1`, taken with epoch `$2`, for `$3` milliseconds; not one that was given back while this was on its way.
 pub(super) const RENEW: &str = "UPDATE gossamer.crawls SET held_until = clock_timestamp() + $3::bigint * interval '1 ms' \
-                                WHERE name = $1 AND epoch = $2";
+                                WHERE name = $1 AND epoch = $2 AND token IS NOT NULL";
 
 /// Gives the lease of crawl `$1`, taken with epoch `$2`, back.
 pub(super) const GIVE_BACK: &str = "UPDATE gossamer.crawls SET held_until = '-infinity', holder = NULL, token = NULL \

@@ -154,3 +154,18 @@ fn tables_of_a_newer_version_are_refused_and_a_server_that_is_not_there_is_waite
     let refused = Database::reach(nowhere, Access::default(), Duration::ZERO).err().unwrap();
     assert!(refused.to_string().contains("postgres://me@127.0.0.1:1/c") && refused.to_string().contains("refused"), "{refused}");
 }
+
+#[test]
+fn a_renewal_that_comes_after_the_lease_was_given_back_renews_nothing() {
+    let desk = Desk::database();
+    let held = place(&desk);
+    let (name, epoch) = (crawl(&desk).to_string(), held.shared.epoch().unwrap());
+    drop(held);
+    let other = database().take(CrawlName::new(format!("{name}-other")).unwrap(), holder("elsewhere")).unwrap();
+    let renew = move |session: Arc<Session>| {
+        let name = name.clone();
+        async move { session.client.execute(statements::RENEW, &[&name, &epoch, &10_000i64]).await }
+    };
+    assert_eq!(other.shared.run(renew).unwrap(), 0);
+    assert!(database().take(crawl(&desk), holder("elsewhere")).is_ok());
+}
