@@ -13,12 +13,19 @@ use crate::LIMIT;
 use crate::process::Exit;
 use crate::program::Program;
 
-/// Runs a command of the engine on the crawl in a state directory.
+/// Runs a command of the engine on the crawl in a state directory, or on the one whose directory it is.
 pub fn ask<S: AsRef<OsStr>>(state: &Path, command: impl IntoIterator<Item = S>) -> Exit {
-    Program::new("engine").args(command).arg("--state").arg(state).run()
+    Program::new("engine").env("GOSSAMER_FRONTIER_PASSWORD", services::postgres::PASSWORD).args(command).arg("--state").arg(state).run()
 }
 
-/// The same where it must succeed. Returns what it answers.
+/// Runs a command of the engine on a crawl whose frontier is in a database of a test's server, wherever its engine is.
+pub fn ask_database<S: AsRef<OsStr>>(database: &str, command: impl IntoIterator<Item = S>) -> Exit {
+    let program = Program::new("engine").env("GOSSAMER_FRONTIER_PASSWORD", services::postgres::PASSWORD);
+    let nowhere = tempfile::tempdir().expect("there is a place for temporary files");
+    program.within(nowhere.path()).args(command).args(["--frontier", database]).run()
+}
+
+/// As [`ask`] where it must succeed. Returns what it answers.
 ///
 /// # Panics
 /// When it does not.
@@ -34,6 +41,20 @@ pub fn told<S: AsRef<OsStr>>(state: &Path, command: impl IntoIterator<Item = S>)
 /// When the crawl does not say; so do the others.
 pub fn status(state: &Path) -> CrawlStatus {
     serde_json::from_str(&told(state, ["status", "--json"])).expect("a status")
+}
+
+/// How the only crawl of a database stands.
+pub fn status_in(database: &str) -> CrawlStatus {
+    let exit = ask_database(database, ["status", "--json"]);
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""));
+    serde_json::from_str(&exit.stdout).expect("a status")
+}
+
+/// The only crawl of a database, which does not run, has every URL in one state and every counter right.
+pub fn assert_sound_in(database: &str) {
+    let exit = ask_database(database, ["check"]);
+    assert_eq!(exit.code, Some(0), "{}{}", exit.stdout, exit.stderr);
+    assert!(exit.stdout.contains(": sound. "), "{}", exit.stdout);
 }
 
 /// All about a URL.

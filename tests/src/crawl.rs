@@ -88,6 +88,12 @@ impl Crawl {
         self.args(["--itemsaver-host", itemsaver.host()])
     }
 
+    /// Keeps its frontier in this database of a test's server.
+    #[must_use]
+    pub fn frontier(self, database: &str) -> Crawl {
+        self.args(["--frontier", database]).env("GOSSAMER_FRONTIER_PASSWORD", services::postgres::PASSWORD)
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Crawl {

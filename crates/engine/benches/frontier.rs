@@ -1,29 +1,91 @@
-//! What a page costs the frontier on disk: `cargo bench -p engine --bench frontier -- [URLS…]`, by default 100000 and 1000000.
+//! What a page costs the frontier: `cargo bench -p engine --bench frontier -- [postgres://USER@HOST:PORT/DATABASE] [--group N] [URLS…]`, on disk
+//! or in that database, by default with 100000 and 1000000 URLs. The user's password is in GOSSAMER_FRONTIER_PASSWORD.
 //!
 //! Fills a frontier to so many URLs over a hundredth as many hosts, with pages of 50 links of which ten are new, and at each size measures
-//! pages with one and with ten new links, in groups of 256. Then it begins again, as an engine does after a kill: opens the frontier, wakes
+//! pages with one and with ten new links, in groups of 256 or as many as are said. Then it begins again, as an engine does after a kill: opens the frontier, wakes
 //! every host in the scheduler and hands out the first request of each. Prints a table: microseconds of wall time and of processor time a
-//! page, memory, disk. What is measured is `commit` and `take`; making the pages is not.
+//! page, memory, and disk for a folder. What is measured is `commit` and `take`; making the pages is not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::frontier::{CrawlRecord, DiskFrontier, Ending, Fate, Frontier, Notes, Opened, Opening, PageEnd};
+use engine::frontier::{
+    Access, Address, CrawlRecord, Database, DiskPlace, Ending, Fate, Frontier, Holder, Notes, Opened, Opening, PageEnd, Place,
+    TableFrontier,
+};
 use engine::request::Request;
 use engine::scheduler::{HostRules, Next, PolitenessBy, Scheduler, Want};
 use engine::scope::{Scope, Site};
-use model::{CrawlName, CrawlUrl, Origin, ParserRef, RunId};
+use model::{CrawlName, CrawlUrl, Origin, ParserRef, RunId, Secret};
 use tokio::time::Instant;
 
-/// Pages of one group.
+/// Pages of one group unless another number is said.
 const GROUP: usize = 256;
 
 /// Links of a page.
 const LINKS: u64 = 50;
 
-/// Pages that are measured at each size.
-const MEASURED: usize = 100 * GROUP;
+/// Groups that are measured at each size.
+const MEASURED_GROUPS: u64 = 100;
+
+/// Where a frontier is made.
+#[derive(Clone)]
+enum Store {
+    Disk(PathBuf),
+    Database(Address),
+}
+
+impl Store {
+    /// The place of the one crawl in it.
+    fn place(&self) -> Box<dyn Place> {
+        match self {
+            Store::Disk(path) => Box::new(DiskPlace::new(path.join("frontier"), Duration::from_secs(1))),
+            Store::Database(address) => {
+                let password = std::env::var("GOSSAMER_FRONTIER_PASSWORD").ok().map(Secret::new);
+                let access = Access { password, authority: None };
+                let database = Database::reach(address.clone(), access, Duration::from_secs(5)).expect("a database");
+                let holder = Holder { name: "a benchmark".to_owned(), token: "a benchmark".to_owned() };
+                Box::new(database.take(CrawlName::new("bench").expect("a name"), holder).expect("a crawl that nobody has"))
+            }
+        }
+    }
+
+    fn open(&self) -> Box<TableFrontier> {
+        let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
+        let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false };
+        let Opened::Ready(frontier, _) = TableFrontier::open(&*self.place(), opening).expect("a frontier") else {
+            unreachable!("it is never complete")
+        };
+        frontier
+    }
+
+    /// A folder or a database.
+    fn named(name: &str) -> Store {
+        Address::parse(name).map_or_else(|_| Store::Disk(PathBuf::from(name)), Store::Database)
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Store::Disk(path) => path.display().to_string(),
+            Store::Database(address) => address.to_string(),
+        }
+    }
+
+    /// What it takes on disk, in MiB; none for a database, which says that itself.
+    fn mib(&self) -> Option<u64> {
+        match self {
+            Store::Disk(path) => Some(disk_mib(path)),
+            Store::Database(_) => None,
+        }
+    }
+
+    /// An empty one.
+    fn begin(&self) -> Box<TableFrontier> {
+        self.place().discard().expect("it can be discarded");
+        self.open()
+    }
+}
 
 /// A made-up web: URL `n` is on host `n % hosts`.
 struct Web {
@@ -74,7 +136,8 @@ impl Web {
 
 struct Crawl {
     web: Web,
-    frontier: Box<DiskFrontier>,
+    frontier: Box<TableFrontier>,
+    group: usize,
     scope: Scope,
     next_host: u64,
     spent: Spent,
@@ -89,11 +152,9 @@ struct Spent {
 }
 
 impl Crawl {
-    fn begin(path: &Path, hosts: u64) -> Crawl {
+    fn begin(store: &Store, hosts: u64, group: usize) -> Crawl {
         let web = Web { hosts, found: hosts, random: 0x9E37_79B9_7F4A_7C15, parser: Arc::new(ParserRef::named("page")) };
-        let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
-        let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) };
-        let Opened::Ready(mut frontier, _) = DiskFrontier::open(path, opening).expect("a frontier") else { unreachable!("it is new") };
+        let mut frontier = store.begin();
         let mut seeds = 0;
         while seeds < hosts {
             let end = hosts.min(seeds + 10_000);
@@ -102,13 +163,13 @@ impl Crawl {
         }
         let sites = (0..hosts).map(|n| Site::of(&web.url(n)));
         let scope = Scope::new(sites, vec![], vec![], None);
-        Crawl { web, frontier, scope, next_host: 0, spent: Spent::default() }
+        Crawl { web, frontier, group, scope, next_host: 0, spent: Spent::default() }
     }
 
     /// One group of pages, each with so many new links.
-    fn group(&mut self, new: u64) {
-        let mut requests = Vec::with_capacity(GROUP);
-        while requests.len() < GROUP {
+    fn group(&mut self, size: usize, new: u64) {
+        let mut requests = Vec::with_capacity(size);
+        while requests.len() < size {
             let origin = self.web.origin(self.next_host);
             self.next_host = (self.next_host + 1) % self.web.hosts;
             let frontier = &mut self.frontier;
@@ -124,8 +185,8 @@ impl Crawl {
 
     fn measured(&mut self, new: u64) -> Spent {
         self.spent = Spent::default();
-        while self.spent.pages < MEASURED as u64 {
-            self.group(new);
+        for _ in 0..MEASURED_GROUPS {
+            self.group(self.group, new);
         }
         self.spent
     }
@@ -169,11 +230,9 @@ fn disk_mib(path: &Path) -> u64 {
 
 /// Opens a frontier again and hands out the first request of every host, each with a delay. Returns how many there were, how long it took
 /// until the first was handed out, and the memory in the end.
-fn begin_again(path: &Path) -> (usize, Duration, u64) {
+fn begin_again(store: &Store) -> (usize, Duration, u64) {
     let start = Instant::now();
-    let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
-    let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) };
-    let Opened::Ready(mut frontier, _) = DiskFrontier::open(path, opening).expect("it opens again") else { unreachable!("it goes on") };
+    let mut frontier = store.open();
     let mut scheduler = Scheduler::new(HostRules {
         delay: Some(Duration::from_millis(1)),
         jitter: 0.0,
@@ -210,9 +269,9 @@ fn begin_again(path: &Path) -> (usize, Duration, u64) {
 }
 
 /// Begins again in a process of its own, as an engine does: what the filling left behind in this one does not count.
-fn begin_again_elsewhere(path: &Path) -> (u64, f64, u64) {
+fn begin_again_elsewhere(store: &Store) -> (u64, f64, u64) {
     let program = std::env::current_exe().expect("a running program has a file");
-    let output = std::process::Command::new(program).arg(AGAIN).arg(path).output().expect("it can be started again");
+    let output = std::process::Command::new(program).arg(AGAIN).arg(store.name()).output().expect("it can be started again");
     let text = String::from_utf8(output.stdout).expect("numbers");
     let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().expect("a number"));
     let mut next = || numbers.next().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
@@ -225,12 +284,17 @@ const AGAIN: &str = "--again";
 #[allow(clippy::print_stdout, reason = "a benchmark prints its results")]
 fn main() {
     if std::env::args().nth(1).is_some_and(|first| first == AGAIN) {
-        let path = std::env::args().nth(2).expect("a folder");
-        let (handed_out, first, memory) = begin_again(Path::new(&path));
+        let name = std::env::args().nth(2).expect("a folder or a database");
+        let (handed_out, first, memory) = begin_again(&Store::named(&name));
         println!("{handed_out} {} {memory}", first.as_secs_f64());
         return;
     }
-    let mut sizes: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let after_group = arguments.iter().position(|argument| argument == "--group").map(|at| at + 1);
+    let group = after_group.map_or(GROUP, |at| arguments.get(at).and_then(|text| text.parse().ok()).expect("--group needs a number"));
+    let numbers = arguments.iter().enumerate().filter(|(at, _)| Some(*at) != after_group);
+    let mut sizes: Vec<u64> = numbers.filter_map(|(_, argument)| argument.parse().ok()).collect();
+    let database = arguments.iter().find_map(|argument| Address::parse(argument).ok());
     if sizes.is_empty() {
         sizes = vec![100_000, 1_000_000];
     }
@@ -243,16 +307,17 @@ fn main() {
     for size in sizes {
         let folder = tempfile::tempdir().expect("a place for temporary files");
         let hosts = (size / 100).max(1);
-        let mut crawl = Crawl::begin(folder.path(), hosts);
+        let store = database.clone().map_or_else(|| Store::Disk(folder.path().to_owned()), Store::Database);
+        let mut crawl = Crawl::begin(&store, hosts, group);
         while crawl.web.found < size {
-            crawl.group(10);
+            crawl.group(GROUP, 10);
         }
         let one = crawl.measured(1);
         let ten = crawl.measured(10);
         let longest = one.longest.max(ten.longest).as_millis();
-        let (peak, disk) = (memory_mib("VmHWM:"), disk_mib(folder.path()));
+        let (peak, disk) = (memory_mib("VmHWM:"), store.mib().map_or_else(|| "-".to_owned(), |mib| mib.to_string()));
         drop(crawl);
-        let (handed_out, first, after) = begin_again_elsewhere(folder.path());
+        let (handed_out, first, after) = begin_again_elsewhere(&store);
         assert_eq!(handed_out, hosts, "every host has something queued");
         println!(
             "| {size} | {hosts} | {:.0} ({:.0}) | {:.0} ({:.0}) | {longest} | {peak} | {disk} | {first:.1} | {after} |",

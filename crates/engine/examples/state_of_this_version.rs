@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::frontier::{CrawlRecord, DiskFrontier, Ending, Fate, Frontier, Notes, Opened, Opening, PageEnd, PageFacts, RejectedItem};
+use engine::frontier::{
+    CrawlRecord, DiskPlace, Ending, Fate, Frontier, Notes, Opened, Opening, PageEnd, PageFacts, RejectedItem, TableFrontier,
+};
 use engine::ledger::ItemCounts;
 use engine::request::{Cost, Request};
 use engine::scheduler::{Health, Ill};
@@ -26,8 +28,10 @@ fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("the directory to write"));
     std::fs::create_dir_all(&folder).expect("it can be made");
     let new = CrawlRecord::new(CrawlName::new("example").expect("a name"), RunId(7), None);
-    let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::ZERO };
-    let Opened::Ready(mut frontier, _) = DiskFrontier::open(&folder.join("frontier"), opening).expect("a frontier") else {
+    let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false };
+    let Opened::Ready(mut frontier, _) =
+        TableFrontier::open(&DiskPlace::new(folder.join("frontier"), Duration::ZERO), opening).expect("a frontier")
+    else {
         unreachable!("it is new")
     };
     let deny = regex::Regex::new("/private/").expect("an expression");

@@ -1,6 +1,7 @@
 //! A crawl from start to end: read what is needed, reach everybody, run the engine, report.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -19,10 +20,10 @@ use crate::args::Args;
 use crate::config::{Config, SeedSource, Workers};
 use crate::control::server::Control;
 use crate::embedded::EmbeddedSaver;
-use crate::engine::{Channels, Engine, EngineError, RESEND, Recruit};
+use crate::engine::{Channels, Ended, Engine, EngineError, RESEND, Recruit};
 use crate::event::{EVENTS, Event};
 use crate::fetch_log::{FetchLog, LogStart};
-use crate::frontier::{CrawlRecord, OutputMark};
+use crate::frontier::{CrawlRecord, Database, DiskPlace, Frontier, Inspected, OutputMark, Place, TableFrontier};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
 use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
@@ -35,7 +36,7 @@ use crate::request_loop::{self, JobTemplate};
 use crate::saver::{self, IntroduceError, Saver, SaverIdentity, SaverSource};
 use crate::scheduler::{PolitenessBy, Scheduler};
 use crate::sources;
-use crate::state::{Beginning, CrawlToOpen, OpenedFrontier, StateDir};
+use crate::state::{Beginning, CrawlToOpen, OpenedFrontier, SharedFrontier, StateDir};
 
 /// Pause between two tries to reach the itemsaver at start.
 const REDIAL: Duration = Duration::from_millis(200);
@@ -90,9 +91,14 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
         spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
         fresh: config.fresh,
         rescan: config.rescan,
-        sync: config.sync,
     };
-    let mut opened = state.open_frontier(&wanted, &|name| config.has_parser(name))?;
+    let (place, succeeds) = find_place(&config, &state).await?;
+    if succeeds && let Some(done) = completed_by_another(&config, &state, &*place, started)? {
+        return Ok(done);
+    }
+    let mut opened = state.open_frontier(&*place, &wanted, &|name| config.has_parser(name))?;
+    // What was opened holds on to it, and is dropped at the end.
+    drop(place);
     let resume_output_at = resume_output(&config, &opened)?;
     opened.frontier.begin_output(output_mark(&config, resume_output_at)).context("cannot begin")?;
     announce(&config, &opened, practice.as_ref());
@@ -110,6 +116,50 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
     let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
     drop((practice, state));
     Ok(done)
+}
+
+/// Where the frontier is, held by this process, and whether another engine had it until now: then this one was its standby.
+async fn find_place(config: &Config, state: &StateDir) -> anyhow::Result<(Box<dyn Place>, bool)> {
+    let Some((address, access)) = &config.frontier else {
+        state.keep_place(None)?;
+        return Ok((Box::new(DiskPlace::new(state.frontier(), config.sync)), false));
+    };
+    state.keep_place(Some(&SharedFrontier { address: address.clone(), crawl: config.crawl.clone() }))?;
+    let database = Database::reach(address.clone(), access.clone(), config.engine.wait_for_workers)?;
+    let waited = Arc::new(AtomicBool::new(false));
+    let waits = {
+        let (crawl, waited) = (config.crawl.clone(), Arc::clone(&waited));
+        move |holder: &str| {
+            waited.store(true, Ordering::Relaxed);
+            tracing::info!("standby: crawl {crawl} is in the hands of the engine {holder}; it is taken over when that ends or dies");
+        }
+    };
+    let place = database.await_and_take(config.crawl.clone(), state.holder(), waits).await?;
+    let waited = waited.load(Ordering::Relaxed);
+    if waited {
+        tracing::info!("crawl {} is taken over", config.crawl);
+    }
+    Ok((Box::new(place), waited))
+}
+
+/// What to tell when the engine that was waited for has completed the crawl: there is nothing to go on with.
+fn completed_by_another(config: &Config, state: &StateDir, place: &dyn Place, started: Instant) -> anyhow::Result<Option<Done>> {
+    let Some(record) = TableFrontier::peek(place).filter(|record| record.complete) else { return Ok(None) };
+    tracing::info!("crawl {} was completed by the engine that had it", config.crawl);
+    let Inspected { frontier, .. } = TableFrontier::inspect(place)?;
+    let dead = frontier.dead(None, DEAD_LETTERS)?;
+    let ended = Ended { ledger: record.ledger.clone(), stopped_by: None, fetches: 0, bytes: 0, workers: Vec::new(), abandoned: 0 };
+    let report = Report::new(config.crawl.to_string(), &record, ended, dead, &config.engine.budgets, started.elapsed());
+    let report_problem = write_report(config, &report);
+    let items =
+        config.itemsaver.as_ref().map_or_else(|| places(state), |host| Places { items: format!("the itemsaver at {host}"), export: None });
+    Ok(Some(Done { report, places: items, report_problem }))
+}
+
+/// Writes the report where the user wants it. Answers why it could not.
+fn write_report(config: &Config, report: &Report) -> Option<anyhow::Error> {
+    let path = config.report.as_ref()?;
+    report.write(path).with_context(|| format!("cannot write the report {}", path.display())).err()
 }
 
 /// Everything that was made ready.
@@ -217,11 +267,9 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     if ended.abandoned > 0 {
         tracing::warn!(in_flight = ended.abandoned, "ended at once: these pages were cut off");
     }
-    let dead = frontier.dead(None, DEAD_LETTERS)?;
+    let dead = frontier.dead(None, DEAD_LETTERS).map_err(EngineError::Frontier)?;
     let report = Report::new(config.crawl.to_string(), &record, ended, dead, &config.engine.budgets, elapsed);
-    let written =
-        config.report.as_ref().map(|path| report.write(path).with_context(|| format!("cannot write the report {}", path.display())));
-    let mut report_problem = written.and_then(Result::err);
+    let mut report_problem = write_report(config, &report);
     // Only now: killed before, the next start finds nothing queued, writes the report and ends.
     if report.complete && report_problem.is_none() {
         report_problem = frontier.complete().context("the crawl is complete, but that could not be noted").err();

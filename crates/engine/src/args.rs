@@ -6,6 +6,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::args::Command;
 use crate::config::file;
+use crate::config::frontier::FrontierArgs;
 use crate::config::hosts::{self, HostSection};
 
 /// What was typed; see the help texts.
@@ -73,6 +74,9 @@ pub struct Args {
     /// The itemsaver [default: one inside this process, on SQLite in the state directory]
     #[arg(long, value_name = "HOST:PORT", env = "GOSSAMER_ITEMSAVER_HOST", help_heading = "Processes")]
     pub itemsaver_host: Option<String>,
+    /// Where the frontier is.
+    #[command(flatten)]
+    pub frontier: FrontierArgs,
     /// Most requests in flight, over all workers [default: 100]
     #[arg(long, value_name = "N", env = "GOSSAMER_WORKER_COUNT", help_heading = "Processes")]
     pub worker_count: Option<String>,
@@ -194,7 +198,7 @@ pub struct Args {
     /// Fetch again what is done, for a scope or a spider that finds more now; what is stored is replaced page by page
     #[arg(long, conflicts_with = "fresh", help_heading = "Results")]
     pub rescan: bool,
-    /// Folder for what the crawl keeps [default: gossamer-state/NAME; with `-o -` a temporary one]
+    /// Folder for what the crawl keeps here [default: gossamer-state/NAME; with `-o -` a temporary one]
     #[arg(long, value_name = "DIR", env = "GOSSAMER_STATE", help_heading = "Results")]
     pub state: Option<String>,
     /// How much a power failure may cost: the state is synced to the disk this often, 0s: with every commit. A killed process loses nothing in any case [default: 1s]

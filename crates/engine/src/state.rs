@@ -2,15 +2,14 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use model::{CrawlName, RunId, SpiderHash};
 use tempfile::TempDir;
 
-use crate::frontier::{CrawlRecord, DiskFrontier, Frontier, FrontierError, Opened, Opening};
+use crate::frontier::{Address, CrawlRecord, Frontier, FrontierError, Holder, Opened, Opening, Place as FrontierPlace, TableFrontier};
 use crate::parse_journal::ParseJournal;
 
 /// A state directory, locked as long as this value lives.
@@ -21,7 +20,7 @@ pub struct StateDir {
 
 #[derive(Debug)]
 enum Place {
-    Kept { path: PathBuf, _lock: File },
+    Kept { path: PathBuf, lock: File },
     Throwaway(TempDir),
 }
 
@@ -42,6 +41,18 @@ pub const STATES: &str = "gossamer-state";
 
 /// The folder of the frontier in a state directory.
 const FRONTIER: &str = "frontier";
+
+/// The file that says where the frontier is, if it is in a database: its address, and the crawl's name.
+const SHARED: &str = "shared-frontier";
+
+/// A crawl whose frontier is in a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedFrontier {
+    /// Which database.
+    pub address: Address,
+    /// Which of its crawls.
+    pub crawl: CrawlName,
+}
 
 /// How a crawl begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +88,6 @@ pub struct CrawlToOpen<'c> {
     pub fresh: bool,
     /// Whether to queue again what is done.
     pub rescan: bool,
-    /// What a power failure may cost; see [`Opening::sync`].
-    pub sync: Duration,
 }
 
 impl StateDir {
@@ -100,7 +109,7 @@ impl StateDir {
             Locked::Ours(lock) => lock,
             Locked::Held { holder } => bail!("the state directory {} is in use by the engine with process id {holder}", path.display()),
         };
-        Ok(StateDir { place: Place::Kept { path: path.to_owned(), _lock: lock } })
+        Ok(StateDir { place: Place::Kept { path: path.to_owned(), lock } })
     }
 
     /// Locks a directory that holds a crawl, to look at it.
@@ -109,14 +118,78 @@ impl StateDir {
     /// When it cannot be written.
     pub fn try_open(path: &Path) -> anyhow::Result<TryOpen> {
         Ok(match lock(path)? {
-            Locked::Ours(lock) => TryOpen::Opened(StateDir { place: Place::Kept { path: path.to_owned(), _lock: lock } }),
+            Locked::Ours(lock) => TryOpen::Opened(StateDir { place: Place::Kept { path: path.to_owned(), lock } }),
             Locked::Held { holder } => TryOpen::Held { holder },
         })
     }
 
-    /// Whether a directory holds a crawl that was begun.
-    pub fn has_frontier(path: &Path) -> bool {
-        path.join(FRONTIER).is_dir()
+    /// Whether a directory is that of a crawl that was begun, wherever its frontier is.
+    pub fn has_crawl(path: &Path) -> bool {
+        path.join(FRONTIER).is_dir() || path.join(SHARED).is_file()
+    }
+
+    /// Where the frontier of the crawl in a directory is, if that is in a database.
+    ///
+    /// # Errors
+    /// When what says so cannot be read.
+    pub fn shared_frontier(path: &Path) -> anyhow::Result<Option<SharedFrontier>> {
+        let file = path.join(SHARED);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.with_context(|| format!("cannot read {}", file.display()))?,
+        };
+        let parsed = text.split_once('\n').and_then(|(address, crawl)| {
+            Some(SharedFrontier { address: Address::parse(address).ok()?, crawl: CrawlName::new(crawl.trim()).ok()? })
+        });
+        parsed.map(Some).with_context(|| format!("{} does not say where the frontier is", file.display()))
+    }
+
+    /// Notes where the frontier is: in a database, or, for none, in this directory. Whoever asks about the crawl later finds it.
+    ///
+    /// # Errors
+    /// When the directory cannot be written, or says otherwise.
+    pub fn keep_place(&self, shared: Option<&SharedFrontier>) -> anyhow::Result<()> {
+        let path = self.path();
+        match (shared, StateDir::shared_frontier(path)?) {
+            (None, None) => Ok(()),
+            (None, Some(kept)) => bail!(
+                "the frontier of the crawl in {} is in {}: add --frontier, or name another directory with --state",
+                path.display(),
+                kept.address
+            ),
+            (Some(_), _) if self.frontier().is_dir() => {
+                bail!(
+                    "the crawl in {} has its frontier there: leave --frontier out, or name another directory with --state",
+                    path.display()
+                )
+            }
+            (Some(shared), Some(kept)) if shared.crawl != kept.crawl => {
+                Err(FrontierError::OtherCrawl { found: kept.crawl, wanted: shared.crawl.clone() }.into())
+            }
+            (Some(shared), _) => {
+                let file = path.join(SHARED);
+                fs::write(&file, format!("{}\n{}\n", shared.address, shared.crawl))
+                    .with_context(|| format!("cannot write {}", file.display()))
+            }
+        }
+    }
+
+    /// Who holds a lease for this directory. Its lock lets one process at a time have it, by a file that the running system knows by number:
+    /// whoever names the same one before is dead.
+    pub fn holder(&self) -> Holder {
+        let read = |file: &str| fs::read_to_string(file).ok().map(|text| text.trim().to_owned());
+        let machine = read("/proc/sys/kernel/hostname").unwrap_or_else(|| "an unknown machine".to_owned());
+        let name = format!("{machine}, process {}", std::process::id());
+        let file = match &self.place {
+            Place::Kept { lock, .. } => lock.metadata().ok(),
+            Place::Throwaway(_) => None,
+        };
+        let token = match (read("/proc/sys/kernel/random/boot_id"), file) {
+            (Some(boot), Some(file)) => format!("{boot}/{}/{}", file.dev(), file.ino()),
+            // Nobody else has it, so nobody is succeeded before the lease has lapsed.
+            _ => format!("{:032x}", rand::random::<u128>()),
+        };
+        Holder { name, token }
     }
 
     /// The folder of the frontier.
@@ -143,29 +216,32 @@ impl StateDir {
     ///
     /// # Errors
     /// When it cannot be used, belongs to another crawl, or holds requests for parsers that are gone.
-    pub fn open_frontier(&self, wanted: &CrawlToOpen<'_>, is_parser: &dyn Fn(&str) -> bool) -> anyhow::Result<OpenedFrontier> {
-        let path = self.frontier();
-        discard_leftover(&path)?;
+    pub fn open_frontier(
+        &self,
+        place: &dyn FrontierPlace,
+        wanted: &CrawlToOpen<'_>,
+        is_parser: &dyn Fn(&str) -> bool,
+    ) -> anyhow::Result<OpenedFrontier> {
         let mut new = CrawlRecord::new(wanted.crawl.clone(), RunId(rand::random()), wanted.spider.cloned());
         if wanted.fresh {
             // Another crawl's state is not this one's to discard; what cannot be read is.
-            match DiskFrontier::peek(&path) {
+            match TableFrontier::peek(place) {
                 Some(old) if old.crawl != *wanted.crawl => {
                     return Err(FrontierError::OtherCrawl { found: old.crawl, wanted: wanted.crawl.clone() }.into());
                 }
                 Some(old) => new.versions = old.versions,
                 None => {}
             }
-            discard(&path)?;
+            place.discard()?;
         }
         let journal = self.parse_journal();
         let parsing = ParseJournal::read(&journal).with_context(|| format!("cannot read {}", journal.display()))?;
-        let opening = |new| Opening { new, is_parser, parsing: parsing.clone(), rescan: wanted.rescan, sync: wanted.sync };
-        let (opened, written_before) = match DiskFrontier::open(&path, opening(new.clone()))? {
+        let opening = |new| Opening { new, is_parser, parsing: parsing.clone(), rescan: wanted.rescan };
+        let (opened, written_before) = match TableFrontier::open(place, opening(new.clone()))? {
             Opened::Complete(old) => {
-                discard(&path)?;
+                place.discard()?;
                 new.versions = old.versions;
-                (DiskFrontier::open(&path, opening(new))?, Some(old.output.map(|output| output.file)))
+                (TableFrontier::open(place, opening(new))?, Some(old.output.map(|output| output.file)))
             }
             opened @ Opened::Ready(..) => (opened, None),
         };
@@ -190,29 +266,6 @@ impl StateDir {
             Place::Throwaway(folder) => folder.path(),
         }
     }
-}
-
-/// Discards a frontier: out of the way in one step, so that a kill leaves the whole of it or nothing.
-fn discard(path: &Path) -> anyhow::Result<()> {
-    match fs::rename(path, leftover(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot discard {}", path.display())),
-        Ok(()) => discard_leftover(path),
-    }
-}
-
-fn discard_leftover(path: &Path) -> anyhow::Result<()> {
-    let leftover = leftover(path);
-    match fs::remove_dir_all(&leftover) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", leftover.display()))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn leftover(path: &Path) -> PathBuf {
-    path.with_extension("discarded")
 }
 
 /// Whether a directory could be locked.

@@ -1,10 +1,12 @@
-//! Real search servers for the tests.
+//! Real servers for the tests: search servers here, and the database in [`postgres`].
 //!
 //! [`shared`] is one node of each server for all tests of a run, whichever test programs they are in: the first test that asks starts it,
 //! and it ends when `cargo` has. Each test makes indices of its own. [`Node`] is a node of one's own, to be killed.
 //!
 //! The scripts beside this crate do the work; its README says what they need. Where that is missing, tests fail with the sentence that
 //! says what to install.
+
+pub mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +15,7 @@ use std::sync::OnceLock;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-/// Which server.
+/// Which search server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
     /// Elasticsearch.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use regex::Regex;
+use services::postgres;
 use tests::crawl::Crawl;
 use tests::static_site::StaticSite;
 
@@ -34,13 +35,26 @@ fn a_manual_of_a_thousand_pages_is_found_to_the_page() {
     assert!(folder.is_dir(), "{FOLDER} is missing: `apt-get install -y postgresql-doc-15` as root");
     let expected = walk(folder);
     let site = StaticSite::serve(folder);
-    let finished = Crawl::new().arg(format!("{}/index.html", site.base())).run();
+    assert_found(&site, Crawl::new(), &expected);
+}
+
+#[test]
+fn a_manual_of_a_thousand_pages_is_found_to_the_page_with_its_frontier_in_a_database() {
+    let folder = Path::new(FOLDER);
+    let expected = walk(folder);
+    let site = StaticSite::serve(folder);
+    assert_found(&site, Crawl::new().frontier(&postgres::database()), &expected);
+}
+
+/// A crawl of the site stores these pages and nothing else, and fetches each once.
+fn assert_found(site: &StaticSite, crawl: Crawl, expected: &BTreeSet<String>) {
+    let finished = crawl.arg(format!("{}/index.html", site.base())).run();
     assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
     assert!(finished.report.complete);
 
     let path = |url: &str| url.strip_prefix(site.base()).unwrap().trim_start_matches('/').to_owned();
     let found: BTreeSet<String> = finished.items().iter().map(|item| path(&item.url)).collect();
-    let differing: Vec<_> = found.symmetric_difference(&expected).collect();
+    let differing: Vec<_> = found.symmetric_difference(expected).collect();
     assert!(differing.is_empty(), "{differing:?}");
     let fetched: BTreeMap<String, u64> = site.fetched().into_iter().filter(|(path, _)| path.ends_with(".html")).collect();
     assert_eq!(fetched, expected.iter().map(|page| (format!("/{page}"), 1)).collect());

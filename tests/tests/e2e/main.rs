@@ -32,6 +32,9 @@ mod interrupt;
 /// Crawls that are cut short and go on: killed engines, budgets, changed scope and spiders.
 mod resume;
 
+/// The frontier in a database: engines die, are frozen and take over, and so does the database.
+mod shared_frontier;
+
 /// A crawl is asked while it runs and afterwards.
 mod inquiry;
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::config::frontier::FrontierArgs;
+
 /// What is done instead of crawling.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
@@ -39,13 +41,25 @@ pub struct StateArg {
     pub state: Option<PathBuf>,
 }
 
+/// Which crawl is meant, also one that has no state directory here.
+#[derive(Clone, Debug, Args)]
+pub struct CrawlArg {
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    #[command(flatten)]
+    pub(super) frontier: FrontierArgs,
+    /// The crawl's name in the database [default: that of the state directory, or the only one there is]
+    #[arg(long, value_name = "NAME")]
+    pub crawl: Option<String>,
+}
+
 /// `why`.
 #[derive(Clone, Debug, Args)]
 pub struct WhyArgs {
     /// The URL
     pub url: String,
     #[command(flatten)]
-    pub(super) state: StateArg,
+    pub(super) crawl: CrawlArg,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -55,7 +69,7 @@ pub struct WhyArgs {
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
-    pub(super) state: StateArg,
+    pub(super) crawl: CrawlArg,
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -81,7 +95,7 @@ pub struct DoctorArgs {
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
-    pub(super) state: StateArg,
+    pub(super) crawl: CrawlArg,
     /// Rebuild what follows from the rest, and say what was done
     #[arg(long)]
     pub repair: bool,
@@ -97,7 +111,7 @@ pub struct DeadArgs {
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
     #[command(flatten)]
-    pub(super) state: StateArg,
+    pub(super) crawl: CrawlArg,
     /// One JSON object a line, items whole
     #[arg(long)]
     pub json: bool,
@@ -110,7 +124,7 @@ pub struct RequeueArgs {
     #[arg(long, value_name = "REASON")]
     pub reason: Option<String>,
     #[command(flatten)]
-    pub(super) state: StateArg,
+    pub(super) crawl: CrawlArg,
 }
 
 /// `audit`.

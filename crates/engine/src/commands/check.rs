@@ -7,9 +7,9 @@ use super::{CommandError, Outcome, answer, place};
 use crate::frontier::{self, Checked, Faults};
 use crate::ledger::UrlCounts;
 
-pub(super) fn run(CheckArgs { state, repair }: &CheckArgs) -> Result<Outcome, CommandError> {
-    let (_lock, path) = place::stopped(state)?;
-    let checked = frontier::check(&path, *repair)?;
+pub(super) fn run(CheckArgs { crawl, repair }: &CheckArgs) -> Result<Outcome, CommandError> {
+    let (_lock, place) = place::stopped(crawl)?;
+    let checked = frontier::check(&*place, *repair)?;
     answer(&told(&checked, *repair))?;
     Ok(if checked.is_clean() || *repair { Outcome::Well } else { Outcome::Wrong })
 }

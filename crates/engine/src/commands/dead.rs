@@ -1,12 +1,12 @@
 //! `engine dead`.
 
 use super::args::DeadArgs;
-use super::place::Found;
+use super::place::{Found, Purpose};
 use super::{CommandError, Outcome, answer};
 use crate::inquiry::dead::{DeadLetters, dead_letters};
 
-pub(super) async fn run(DeadArgs { reason, limit, state, json }: DeadArgs) -> Result<Outcome, CommandError> {
-    let letters = match Found::open(&state)? {
+pub(super) async fn run(DeadArgs { reason, limit, crawl, json }: DeadArgs) -> Result<Outcome, CommandError> {
+    let letters = match Found::open(&crawl, Purpose::Look)? {
         Found::Running(crawl) => crawl.dead(reason.as_deref(), limit).await?,
         Found::Stopped(crawl) => dead_letters(&crawl.inspected.frontier, reason.as_deref(), limit)?,
     };

@@ -2,15 +2,15 @@
 
 use super::args::RequeueArgs;
 use super::dead::refuse_unknown;
-use super::place::Found;
+use super::place::{Found, Purpose};
 use super::{CommandError, Outcome, answer};
 use crate::control::Requeue;
 use crate::frontier::{Frontier, Requeued};
 use crate::inquiry::dead::dead_letters;
 
-pub(super) async fn run(RequeueArgs { reason, state }: RequeueArgs) -> Result<Outcome, CommandError> {
+pub(super) async fn run(RequeueArgs { reason, crawl }: RequeueArgs) -> Result<Outcome, CommandError> {
     let reason = reason.as_deref();
-    let (Requeue { urls, items }, next) = match Found::open(&state)? {
+    let (Requeue { urls, items }, next) = match Found::open(&crawl, Purpose::Change)? {
         Found::Running(crawl) => {
             if let Some(reason) = reason {
                 refuse_unknown(reason, &crawl.dead(Some(reason), 1).await?)?;
@@ -23,7 +23,7 @@ pub(super) async fn run(RequeueArgs { reason, state }: RequeueArgs) -> Result<Ou
                 refuse_unknown(reason, &dead_letters(frontier, Some(reason), 1)?)?;
             }
             let Requeued { urls, items, woken: _ } = frontier.requeue(reason)?;
-            let next = format!("; start the crawl in {} again, as it was started, to go on with them", crawl.path.display());
+            let next = format!("; start the crawl in {} again, as it was started, to go on with them", crawl.name);
             (Requeue { urls, items }, next)
         }
     };

@@ -3,6 +3,7 @@
 //! All mistakes are found in one go; with any of them nothing is started.
 
 pub mod file;
+pub mod frontier;
 pub mod hosts;
 mod links;
 mod proxies;
@@ -25,6 +26,7 @@ use spider::Spider;
 use crate::args::Args;
 use crate::budget::Budgets;
 use crate::engine::EngineConfig;
+use crate::frontier::{Access, Address};
 use crate::limits::TimeLimits;
 use crate::logins::Logins;
 use crate::output::{self, OutputConfig, OutputFormat, OutputTarget};
@@ -78,6 +80,8 @@ pub struct Config {
     pub fresh: bool,
     /// Whether to queue again what is done.
     pub rescan: bool,
+    /// The database that the frontier is in; none: it is in the state directory.
+    pub frontier: Option<(Address, Access)>,
     /// How often what is committed is synced to the disk; zero: with every commit.
     pub sync: Duration,
     /// `--report`.
@@ -189,6 +193,7 @@ impl Config {
         let report = file("--report", args.report.as_deref(), &mut values);
         let fetch_log = file("--fetch-log", args.fetch_log.as_deref(), &mut values);
         let sync = values.duration("--sync", args.sync.as_deref());
+        let frontier = frontier(args, &environment, &mut values);
         let headers = values.all("--header", &args.header, values::header);
         let skip_types = values.parse("--skip-types", args.skip_types.as_deref(), values::media_types).unwrap_or_default();
         let honour = Honour { nofollow: !args.ignore_nofollow, rel_nofollow: args.obey_rel_nofollow, noindex: args.obey_noindex };
@@ -236,7 +241,8 @@ impl Config {
             None => Some(Path::new(STATES).join(crawl.as_str())),
         };
         // A crawl that goes on may continue its own file; what is there is looked at when its state is open.
-        let may_go_on = state.as_ref().is_some_and(|state| StateDir::has_frontier(state)) && !args.fresh;
+        let is_there = state.as_ref().is_some_and(|state| StateDir::has_crawl(state)) || frontier.is_some();
+        let may_go_on = is_there && !args.fresh;
         if let Some(OutputConfig { target: OutputTarget::File(path), .. }) = &output
             && !may_go_on
             && !args.overwrite
@@ -262,6 +268,7 @@ impl Config {
             overwrite: args.overwrite,
             fresh: args.fresh || (is_practice && args.state.is_none()),
             rescan: args.rescan,
+            frontier,
             sync: sync.unwrap_or(SYNC),
             report,
             fetch_log,
@@ -302,6 +309,21 @@ pub fn verbosity(args: &Args) -> i8 {
 /// The `User-Agent` of whoever says none.
 pub(crate) fn default_user_agent() -> String {
     format!("gossamer/{} (+https://gossamer.invalid/bot)", env!("CARGO_PKG_VERSION"))
+}
+
+/// The database of the frontier.
+fn frontier(args: &Args, environment: &dyn Fn(&str) -> Option<String>, values: &mut Values) -> Option<(Address, Access)> {
+    let read = args.frontier.address().and_then(|address| {
+        let Some(address) = address else { return Ok(None) };
+        if args.sync.is_some() {
+            return Err("--sync is for a frontier in the state directory: a database syncs with every commit".to_owned());
+        }
+        Ok(Some((address, args.frontier.access(environment)?)))
+    });
+    read.unwrap_or_else(|mistake| {
+        values.mistake(mistake);
+        None
+    })
 }
 
 fn workers(args: &Args, values: &mut Values) -> Workers {

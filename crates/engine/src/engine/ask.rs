@@ -152,6 +152,11 @@ impl Engine {
 
     fn tell_status(&mut self, reply: Reply<CrawlStatus>) {
         let status = self.status();
+        if !self.tenure.holds(Instant::now()) {
+            // The frontier's thread waits for its database: it has no time for an answer.
+            let _ = reply.send(Ok(status));
+            return;
+        }
         self.look(reply, move |frontier| Ok(CrawlStatus { origins: frontier.origin_states(ORIGINS), ..status }));
     }
 

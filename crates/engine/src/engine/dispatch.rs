@@ -26,7 +26,7 @@ impl Engine {
     /// Dispatches all that may be, and orders what it will need. Returns when to look again if nothing happens before.
     pub(super) fn dispatch(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        if self.stopping.is_some() || self.paused {
+        if self.stopping.is_some() || self.paused || !self.tenure.holds(now) {
             return None;
         }
         self.dispatch_lonely(now);

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::{Budgets, StopReason};
 use crate::cookies::Jar;
 use crate::event::Event;
-use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd};
+use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd, Tenure};
 use crate::ledger::Ledger;
 use crate::limits::TimeLimits;
 use crate::permits::NetPermits;
@@ -169,6 +169,8 @@ pub struct Engine {
     config: EngineConfig,
     scope: Arc<Scope>,
     frontier: FrontierThread,
+    /// The right to work on the crawl.
+    tenure: Tenure,
     /// The counters as of the last commit.
     ledger: Ledger,
     /// The group that is on its way to the disk.
@@ -188,6 +190,8 @@ pub struct Engine {
     pages_before: u64,
     /// Pages at the saver.
     unsaved: HashMap<DedupKey, Unsaved>,
+    /// Those of them that wait until it is certain that this engine still has the crawl.
+    withheld: Vec<PageToSave>,
     /// Bytes of what was answered and is not committed.
     uncommitted_bytes: usize,
     /// Those of them that have ended, with `endings`.
@@ -279,6 +283,7 @@ impl Engine {
             proxies: Proxies::new(config.proxies.iter().cloned()),
             config,
             scope: Arc::new(scope),
+            tenure: frontier.tenure(),
             frontier: FrontierThread::start(frontier, channels.frontier.clone()).map_err(EngineError::Thread)?,
             ledger,
             committing: None,
@@ -290,6 +295,7 @@ impl Engine {
             pages_begun: pages_before,
             pages_before,
             unsaved: HashMap::new(),
+            withheld: Vec::new(),
             uncommitted_bytes: 0,
             ended_bytes: 0,
             lonely: None,
@@ -354,6 +360,7 @@ impl Engine {
                 }
             }
             self.look_at_the_budgets();
+            self.let_go();
             self.commit();
         }
         self.publish();
@@ -395,6 +402,9 @@ impl Engine {
     fn ended(mut self) -> (Ended, Box<dyn Frontier>) {
         // Whoever still sends is not waited for; what the frontier was ordered to do is done.
         self.channels.events.close();
+        if self.stopping.is_some() {
+            self.tenure.leave();
+        }
         let frontier = tokio::task::block_in_place(|| self.frontier.finish());
         let ledger = frontier.ledger().clone();
         let complete = ledger.urls.queued == 0;

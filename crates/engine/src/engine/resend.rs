@@ -74,9 +74,9 @@ impl Engine {
                 items: items.iter().map(|item| item.item.clone()).collect(),
                 addition: true,
             };
-            let sent = self.channels.pages.try_send(PageToSave { key: *key, page });
-            assert!(sent.is_ok(), "the saver's channel has room for these beside every page permit");
+            self.withheld.push(PageToSave { key: *key, page });
         }
+        self.let_go();
     }
 
     pub(super) fn resent(&mut self, saved: SavedPage) {

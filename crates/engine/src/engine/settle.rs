@@ -156,8 +156,22 @@ impl Engine {
         let end = PageEnd { links, refused: refused(cut), content: fetch.content, facts, rejected: Vec::new() };
         self.unsaved.insert(request.key, Unsaved { request, end, bytes });
         self.uncommitted_bytes += bytes;
-        let sent = self.channels.pages.try_send(page);
-        assert!(sent.is_ok(), "the saver's channel has room for every page permit, and the saver outlives the engine");
+        self.withheld.push(page);
+        self.let_go();
+    }
+
+    /// Sends pages to the saver, unless another engine may have the crawl by now, and these pages too.
+    pub(super) fn let_go(&mut self) {
+        if !self.tenure.holds(Instant::now()) {
+            return;
+        }
+        for page in self.withheld.drain(..) {
+            let sent = self.channels.pages.try_send(page);
+            assert!(
+                sent.is_ok(),
+                "the saver's channel has room for every page permit and for what is sent again, and the saver outlives the engine"
+            );
+        }
     }
 
     fn redirected(&mut self, request: &Request, mut redirect: Redirect, fetch: &FetchFacts) -> Fate {

@@ -59,6 +59,9 @@ impl Engine {
 
     pub(super) fn look_at_the_clock(&mut self) -> Result<(), EngineError> {
         let now = Instant::now();
+        if let Some(lost) = self.tenure.lost() {
+            return Err(lost.into());
+        }
         if self.config.budgets.max_time.is_some_and(|max| now.duration_since(self.started) >= max) {
             if !self.dispatched_any && self.workerless_since.is_some() {
                 return Err(EngineError::NoWorkers(self.worker_sentences()));
@@ -179,6 +182,9 @@ impl Engine {
         }
         if self.paused {
             return Some("`engine resume`: it is paused".to_owned());
+        }
+        if let Some(problem) = self.tenure.problem(now) {
+            return Some(problem);
         }
         if let Some(since) = self.workerless_since {
             let problem = self.worker_problems.iter().flatten().next().map_or("dialling", String::as_str);

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
-use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Whereabouts};
+use super::{
+    DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, StoredFrontier, Story, StoryEnd, Taken, Tenure, Whereabouts,
+};
 use crate::cookies::{Changes, Cookie};
 use crate::ledger::{self, Ledger};
 use crate::request::Request;
@@ -100,6 +102,10 @@ impl Storage for MemoryStorage {
 
     fn count_page(&mut self, origin: &str) {
         *self.pages.entry(Origin::from(origin.to_owned())).or_default() += 1;
+    }
+
+    fn uncount_page(&mut self, origin: &str) {
+        *self.pages.get_mut(origin).unwrap() -= 1;
     }
 
     fn count_alike(&mut self, _: u64, _: u32) {}
@@ -256,6 +262,10 @@ impl Storage for MemoryStorage {
 
     fn set_complete(&mut self, _: bool) -> Result<(), FrontierError> {
         Ok(())
+    }
+
+    fn tenure(&self) -> Tenure {
+        Tenure::unlimited()
     }
 }
 

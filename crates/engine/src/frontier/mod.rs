@@ -9,15 +9,20 @@
 
 mod alike;
 mod disk;
+mod postgres;
 mod rules;
 mod storage;
 mod story;
+mod tables;
+mod tenure;
 mod thread;
 
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
 pub(crate) use memory::MemoryFrontier;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +33,16 @@ use model::{CrawlName, DedupKey, Origin};
 use thiserror::Error;
 use tokio::time::Instant;
 
-pub use disk::{Checked, CrawlRecord, DiskFrontier, Fault, Faults, Inspected, Opened, Opening, OutputMark, check};
+pub use disk::DiskPlace;
+pub use postgres::{Access, Address, AddressError, Database, Holder, PostgresPlace};
 pub use rules::StoredFrontier;
 pub use storage::ItemPlace;
 pub use story::{DeadLetter, OriginState, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
+pub use tables::{
+    Batch, Checked, CrawlRecord, Durability, Fault, Faults, Inspected, Opened, Opening, OutputMark, Place, Row, Rows, See, Table,
+    TableFrontier, Tables, check,
+};
+pub use tenure::{TakenOver, Tenure};
 pub use thread::{Change, Changed, FrontierEvent, FrontierThread, Group, Look, Order, TAKES};
 
 use crate::cookies;
@@ -149,6 +160,9 @@ pub trait Frontier: Send {
 
     /// The counters, as of the last commit.
     fn ledger(&self) -> &Ledger;
+
+    /// The right to work on the crawl.
+    fn tenure(&self) -> Tenure;
 }
 
 /// What is noted with a group, beside its endings.
@@ -304,10 +318,24 @@ pub enum FrontierError {
     /// It was written by another version of this program.
     #[error(
         "the frontier is in format {found}, this version reads format {}: go on with the version that wrote it, or --fresh",
-        disk::FORMAT
+        tables::FORMAT
     )]
     Format {
         /// The format it is in.
         found: u32,
     },
+    /// Another engine works on the crawl.
+    #[error("the crawl {crawl} is in use by the engine {by}")]
+    InUse {
+        /// The crawl.
+        crawl: CrawlName,
+        /// That engine, in words for a person.
+        by: String,
+    },
+    /// Another engine has taken the crawl from this one, whose lease had lapsed.
+    #[error(
+        "another engine has taken over this crawl: {} ({}, epoch {}); nothing was changed since",
+        .0.by.as_deref().unwrap_or("it has ended"), .0.crawl, .0.epoch
+    )]
+    TakenOver(TakenOver),
 }

@@ -11,7 +11,7 @@ use super::alike::Alike;
 use super::storage::{ItemPlace, Storage};
 use super::{
     Committed, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OriginState, OutputMark, PageEnd, RejectedItem, Requeued, Resent,
-    Story, StoryEnd, Taken, Whereabouts,
+    Story, StoryEnd, Taken, Tenure, Whereabouts,
 };
 use crate::cookies::Changes;
 use crate::ledger::{ItemCounts, Ledger, count, uncount};
@@ -253,6 +253,9 @@ impl<S: Storage> StoredFrontier<S> {
     fn take_back(&mut self, story: &Story) -> Result<(), FrontierError> {
         self.ledger.take_back(&story.end);
         self.ledger.urls.queued += 1;
+        if let StoryEnd::Page(_) = story.end {
+            self.storage.uncount_page(story.request.url.origin_str());
+        }
         if let StoryEnd::Page(facts) = &story.end
             && facts.items.rejected > 0
         {
@@ -476,6 +479,10 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
 
     fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.storage.tenure()
     }
 }
 

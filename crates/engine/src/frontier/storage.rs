@@ -6,7 +6,7 @@
 use model::{DedupKey, Origin};
 use tokio::time::Instant;
 
-use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Whereabouts};
+use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Tenure, Whereabouts};
 use crate::cookies::{Changes, Cookie};
 use crate::ledger::Ledger;
 use crate::request::Request;
@@ -53,6 +53,9 @@ pub trait Storage: Send {
 
     /// Counts a page that was committed for an origin.
     fn count_page(&mut self, origin: &str);
+
+    /// Takes a page back that was counted: it is fetched once more.
+    fn uncount_page(&mut self, origin: &str);
 
     /// Keeps what the scheduler learnt of an origin. Origins that have nothing in the crawl are passed over.
     fn set_health(&mut self, origin: &Origin, health: &Health);
@@ -184,6 +187,9 @@ pub trait Storage: Send {
     /// # Errors
     /// When it could not be written.
     fn set_complete(&mut self, complete: bool) -> Result<(), FrontierError>;
+
+    /// The right to work on the crawl.
+    fn tenure(&self) -> Tenure;
 }
 
 /// Which item of which page.

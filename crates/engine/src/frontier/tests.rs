@@ -1,4 +1,5 @@
 use super::memory::MemoryFrontier;
+use super::testing::{Desk, in_each_place};
 use super::*;
 use crate::cookies::{Changes, Cookie};
 use crate::ledger::{ItemCounts, UrlCounts};
@@ -10,7 +11,6 @@ use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId, Se
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -314,13 +314,12 @@ macro_rules! conformance {
             use super::*;
             $(#[test] fn $behaviour() { super::$behaviour(&mut MemoryFrontier::in_memory()); })*
         }
-        mod disk {
-            use super::*;
-            $(#[test] fn $behaviour() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$behaviour(&mut *open(folder.path()));
-                assert_eq!(check(folder.path(), false).unwrap().faults, BTreeMap::new());
+        mod kept {
+            $(fn $behaviour(desk: &super::Desk) {
+                super::$behaviour(&mut *super::open(desk));
+                super::assert_sound(desk);
             })*
+            super::in_each_place! { $($behaviour)* }
         }
     };
 }
@@ -345,47 +344,47 @@ conformance! {
 }
 
 fn opening(new: CrawlRecord, is_parser: &dyn Fn(&str) -> bool) -> Opening<'_> {
-    Opening { new, is_parser, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) }
+    Opening { new, is_parser, parsing: Vec::new(), rescan: false }
 }
 
-/// Opens a frontier on disk, as a process does that finds one or makes one.
-fn open(path: &Path) -> Box<DiskFrontier> {
+fn assert_sound(desk: &Desk) {
+    assert_eq!(check(&*desk.place(), false).unwrap().faults, BTreeMap::new());
+}
+
+/// Opens a frontier, as a process does that finds one or makes one.
+fn open(desk: &Desk) -> Box<TableFrontier> {
     let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
-    match DiskFrontier::open(path, opening(new, &|_| true)).unwrap() {
+    match TableFrontier::open(&*desk.place(), opening(new, &|_| true)).unwrap() {
         Opened::Ready(frontier, _) => frontier,
         Opened::Complete(_) => panic!("complete"),
     }
 }
 
-fn record(path: &Path) -> CrawlRecord {
+fn record(desk: &Desk) -> CrawlRecord {
     let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
-    match DiskFrontier::open(path, opening(new, &|_| true)).unwrap() {
+    match TableFrontier::open(&*desk.place(), opening(new, &|_| true)).unwrap() {
         Opened::Ready(_, record) | Opened::Complete(record) => record,
     }
 }
 
-#[test]
-fn budgets_against_traps_go_on_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
+fn budgets_against_traps_go_on_after_a_restart(desk: &Desk) {
     let now = Instant::now();
     let scope = scope().with(traps());
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a"), request("b")]).unwrap();
     take(&mut *frontier, 1, now);
     frontier.commit(vec![page("a", &["d/1", "d/2"])], &Notes::default(), &scope).unwrap();
     drop(frontier);
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     take(&mut *frontier, 1, now);
     frontier.commit(vec![page("b", &["d/3", "d/4"])], &Notes::default(), &scope).unwrap();
     assert_eq!(take(&mut *frontier, 9, now), ["d/1", "d/2", "d/3"]);
     assert_eq!(of_refused(&*frontier), [("trap: too many alike", 1)]);
 }
 
-#[test]
-fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued() {
-    let folder = tempfile::tempdir().unwrap();
+fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued(desk: &Desk) {
     let now = Instant::now();
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a"), request("b")]).unwrap();
     assert_eq!(take(&mut *frontier, 1, now), ["a"]);
     let mut tried = request("b");
@@ -403,7 +402,7 @@ fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued()
     let ledger = frontier.ledger().clone();
     drop(frontier);
 
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     assert_eq!(frontier.cookies().unwrap(), cookies);
     assert_eq!(*frontier.ledger(), ledger);
     let woken = frontier.seed(vec![request("a")]).unwrap().woken;
@@ -413,16 +412,14 @@ fn what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued()
     let taken = frontier.take(&request("").url.origin(), 9, later).unwrap().requests;
     assert_eq!(taken, [tried]);
     drop(frontier);
-    let record = record(folder.path());
+    let record = record(desk);
     assert_eq!((record.epoch, record.restarts(), record.versions, record.output.unwrap().bytes), (3, 2, 9, 7));
     assert_eq!(record.sites, [Site::of(&request("").url)]);
 }
 
-#[test]
-fn the_health_of_an_origin_is_there_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
+fn the_health_of_an_origin_is_there_after_a_restart(desk: &Desk) {
     let (now, origin) = (Instant::now(), request("").url.origin());
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a"), request("b")]).unwrap();
     take(&mut *frontier, 1, now);
     let (due, until) = (now + Duration::from_secs(60), now + Duration::from_secs(90));
@@ -441,7 +438,7 @@ fn the_health_of_an_origin_is_there_after_a_restart() {
     )];
     frontier.commit(vec![page("a", &[])], &Notes { health, ..Notes::default() }, &scope()).unwrap();
     drop(frontier);
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     let [(found, health)] = &frontier.seed(vec![]).unwrap().woken[..] else { panic!() };
     let ill = health.ill.as_ref().unwrap();
     assert_eq!((found, health.answered, health.pages, ill.lasted, ill.failures), (&origin, true, 1, Duration::from_secs(5), 2));
@@ -451,22 +448,20 @@ fn the_health_of_an_origin_is_there_after_a_restart() {
     }
 }
 
-#[test]
-fn a_page_that_was_being_parsed_when_its_process_ended_has_a_loss_once() {
-    let folder = tempfile::tempdir().unwrap();
+fn a_page_that_was_being_parsed_when_its_process_ended_has_a_loss_once(desk: &Desk) {
     let now = Instant::now();
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a"), request("b")]).unwrap();
     drop(frontier);
     let open_after = |epoch| {
         let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
         let parsing = vec![(request("a").key, epoch), (request("x").key, epoch)];
-        match DiskFrontier::open(folder.path(), Opening { parsing, ..opening(new, &|_| true) }).unwrap() {
+        match TableFrontier::open(&*desk.place(), Opening { parsing, ..opening(new, &|_| true) }).unwrap() {
             Opened::Ready(frontier, _) => frontier,
             Opened::Complete(_) => panic!("complete"),
         }
     };
-    let losses = |frontier: &mut DiskFrontier| {
+    let losses = |frontier: &mut TableFrontier| {
         let requests = frontier.take(&request("").url.origin(), 9, now).unwrap().requests;
         requests
             .iter()
@@ -485,10 +480,8 @@ fn a_page_that_was_being_parsed_when_its_process_ended_has_a_loss_once() {
     assert_eq!(frontier.ledger().urls.queued, 1);
 }
 
-#[test]
-fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut frontier = open(folder.path());
+fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back(desk: &Desk) {
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a"), request("b"), request("c"), request("d")]).unwrap();
     take(&mut *frontier, 3, Instant::now());
     let items = ItemCounts { parsed: 2, saved: 1, rejected: 1, ..ItemCounts::default() };
@@ -502,7 +495,7 @@ fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back() {
     drop(frontier);
     let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
     let opening = Opening { rescan: true, ..opening(new, &|_| true) };
-    let Opened::Ready(mut frontier, record) = DiskFrontier::open(folder.path(), opening).unwrap() else { panic!() };
+    let Opened::Ready(mut frontier, record) = TableFrontier::open(&*desk.place(), opening).unwrap() else { panic!() };
     let mut expected = Ledger { urls: UrlCounts { discovered: 4, done: 0, dead: 1, skipped: 0, queued: 3 }, ..Ledger::default() };
     expected.dead_by_reason = [("why".to_owned(), 1)].into();
     assert_eq!((frontier.ledger(), &record.ledger, record.rescanning), (&expected, &expected, false));
@@ -510,47 +503,54 @@ fn a_rescan_queues_again_what_is_done_and_takes_its_counts_back() {
     let mut again = take(&mut *frontier, 9, Instant::now());
     again.sort();
     assert_eq!(again, ["a", "b", "d"]);
+    drop(frontier);
+    assert_sound(desk);
 }
 
-#[test]
-fn a_complete_crawl_says_so_and_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut frontier = open(folder.path());
+fn a_complete_crawl_says_so_and_is_left_alone(desk: &Desk) {
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a")]).unwrap();
     take(&mut *frontier, 1, Instant::now());
     frontier.commit(vec![page("a", &[])], &Notes::default(), &scope()).unwrap();
     frontier.complete().unwrap();
     drop(frontier);
     for _ in 0..2 {
-        let record = record(folder.path());
+        let record = record(desk);
         assert_eq!((record.complete, record.epoch, record.ledger.urls.done), (true, 1, 1));
     }
 }
 
-#[test]
-fn an_origin_given_up_stays_given_up_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut frontier = open(folder.path());
+fn an_origin_given_up_stays_given_up_after_a_restart(desk: &Desk) {
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a")]).unwrap();
     frontier.give_up(&request("").url.origin(), "origin dead").unwrap();
     drop(frontier);
-    let mut frontier = open(folder.path());
+    let mut frontier = open(desk);
     frontier.seed(vec![request("b")]).unwrap();
     assert_eq!(frontier.ledger().urls, UrlCounts { discovered: 2, done: 0, dead: 2, skipped: 0, queued: 0 });
 }
 
-#[test]
-fn a_changed_spider_without_the_parsers_that_are_queued_is_refused_with_their_numbers() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut frontier = open(folder.path());
+fn a_changed_spider_without_the_parsers_that_are_queued_is_refused_with_their_numbers(desk: &Desk) {
+    let mut frontier = open(desk);
     frontier.seed(vec![request("a"), request("b")]).unwrap();
     drop(frontier);
     let new = || CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(2), Some(SpiderHash::of(b"changed")));
     for _ in 0..2 {
-        let refused = DiskFrontier::open(folder.path(), opening(new(), &|name| name != "page")).err().unwrap();
+        let refused = TableFrontier::open(&*desk.place(), opening(new(), &|name| name != "page")).err().unwrap();
         assert!(refused.to_string().contains("2 for page"), "{refused}");
     }
-    assert!(DiskFrontier::open(folder.path(), opening(new(), &|name| name == "page")).is_ok());
+    assert!(TableFrontier::open(&*desk.place(), opening(new(), &|name| name == "page")).is_ok());
+}
+
+in_each_place! {
+    budgets_against_traps_go_on_after_a_restart
+    what_is_committed_is_there_after_a_restart_and_what_was_in_flight_is_queued
+    the_health_of_an_origin_is_there_after_a_restart
+    a_page_that_was_being_parsed_when_its_process_ended_has_a_loss_once
+    a_rescan_queues_again_what_is_done_and_takes_its_counts_back
+    a_complete_crawl_says_so_and_is_left_alone
+    an_origin_given_up_stays_given_up_after_a_restart
+    a_changed_spider_without_the_parsers_that_are_queued_is_refused_with_their_numbers
 }
 
 proptest! {
@@ -594,52 +594,59 @@ proptest! {
     }
 }
 
+/// A crawl with a kill at any moment: what was in flight is fetched again, and every URL is committed exactly once.
+fn crawl_with_kills(desk: &Desk, graph: &[Vec<usize>], steps: Vec<(usize, bool, bool)>) {
+    let mut reachable = BTreeSet::from([0]);
+    let mut open_nodes = vec![0];
+    while let Some(node) = open_nodes.pop() {
+        for next in &graph[node] {
+            if reachable.insert(*next) {
+                open_nodes.push(*next);
+            }
+        }
+    }
+    let mut frontier = open(desk);
+    frontier.seed(vec![request("0")]).unwrap();
+    let mut in_flight: VecDeque<String> = VecDeque::new();
+    let mut committed: Vec<usize> = Vec::new();
+    let mut kills = 0;
+    let mut steps = steps.into_iter().cycle();
+    while frontier.ledger().urls.queued > 0 {
+        let (most, kill, late) = steps.next().unwrap();
+        if kill && kills < 4 {
+            kills += 1;
+            drop(frontier);
+            frontier = open(desk);
+            in_flight.clear();
+            frontier.seed(vec![request("0")]).unwrap();
+        }
+        in_flight.extend(take(&mut *frontier, most + 1, Instant::now()));
+        let Some(path) = (if late { in_flight.pop_back() } else { in_flight.pop_front() }) else { continue };
+        let node: usize = path.parse().unwrap();
+        let links: Vec<String> = graph[node].iter().map(ToString::to_string).collect();
+        let links: Vec<&str> = links.iter().map(String::as_str).collect();
+        let answer = frontier.commit(vec![page(&path, &links)], &Notes::default(), &scope()).unwrap();
+        assert_eq!(answer.stale, 0);
+        committed.push(node);
+        assert!(frontier.ledger().is_balanced());
+    }
+    committed.sort_unstable();
+    assert_eq!(committed, reachable.into_iter().collect::<Vec<_>>());
+    drop(frontier);
+    assert_sound(desk);
+}
+
 proptest! {
-    // A disk is opened some thousand times.
+    // A frontier is opened some thousand times.
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// The same on disk, with a kill at any moment: what was in flight is fetched again, and every URL is committed exactly once.
     #[test]
     fn any_crawl_survives_kills_at_any_moment(
         graph in proptest::collection::vec(proptest::collection::vec(0usize..8, 0..4), 8),
         steps in proptest::collection::vec((0usize..3, any::<bool>(), any::<bool>()), 1..30),
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut reachable = BTreeSet::from([0]);
-        let mut open_nodes = vec![0];
-        while let Some(node) = open_nodes.pop() {
-            for next in &graph[node] {
-                if reachable.insert(*next) { open_nodes.push(*next); }
-            }
+        for desk in [Desk::disk(), Desk::database()] {
+            crawl_with_kills(&desk, &graph, steps.clone());
         }
-        let mut frontier = open(folder.path());
-        frontier.seed(vec![request("0")]).unwrap();
-        let mut in_flight: VecDeque<String> = VecDeque::new();
-        let mut committed: Vec<usize> = Vec::new();
-        let mut kills = 0;
-        let mut steps = steps.into_iter().cycle();
-        while frontier.ledger().urls.queued > 0 {
-            let (most, kill, late) = steps.next().unwrap();
-            if kill && kills < 4 {
-                kills += 1;
-                drop(frontier);
-                frontier = open(folder.path());
-                in_flight.clear();
-                frontier.seed(vec![request("0")]).unwrap();
-            }
-            in_flight.extend(take(&mut *frontier, most + 1, Instant::now()));
-            let Some(path) = (if late { in_flight.pop_back() } else { in_flight.pop_front() }) else { continue };
-            let node: usize = path.parse().unwrap();
-            let links: Vec<String> = graph[node].iter().map(ToString::to_string).collect();
-            let links: Vec<&str> = links.iter().map(String::as_str).collect();
-            let answer = frontier.commit(vec![page(&path, &links)], &Notes::default(), &scope()).unwrap();
-            prop_assert_eq!(answer.stale, 0);
-            committed.push(node);
-            prop_assert!(frontier.ledger().is_balanced());
-        }
-        committed.sort_unstable();
-        prop_assert_eq!(committed, reachable.into_iter().collect::<Vec<_>>());
-        drop(frontier);
-        prop_assert_eq!(check(folder.path(), false).unwrap().faults, BTreeMap::new());
     }
 }

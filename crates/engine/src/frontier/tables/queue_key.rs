@@ -1,6 +1,6 @@
 //! Keys of the queues: sorted as bytes, they are in the order in which requests are handed out.
 
-use super::damaged;
+use super::{Table, damaged};
 use crate::frontier::FrontierError;
 
 /// Origin number, then what orders within it, then a sequence that makes it unique: 4 + 8 + 8 bytes, big endian.
@@ -56,6 +56,11 @@ impl QueueKey {
 
     pub(super) fn is_later(&self) -> bool {
         self.order() & LATER != 0
+    }
+
+    /// The queue it belongs to.
+    pub(super) fn table(&self) -> Table {
+        if self.is_later() { Table::Later } else { Table::Due }
     }
 
     /// The time a request waits for.

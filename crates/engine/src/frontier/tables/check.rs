@@ -1,21 +1,21 @@
-//! Proves that a frontier on disk is what it says: every URL in exactly one state, every counter equal to a recount. Repairs what follows
+//! Proves that a frontier is what its tables say: every URL in exactly one state, every counter equal to a recount. Repairs what follows
 //! from the rest.
 //!
-//! Reads each keyspace once, in the order of its keys, and asks one key for each request that is queued: memory does not grow with the
+//! Reads each table once, in the order of its keys, and asks one key for each request that is queued: memory does not grow with the
 //! crawl, but for its origins. What is wrong is counted by kind, with the first few places.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::iter::Peekable;
-use std::path::Path;
+use std::sync::Arc;
 
-use fjall::{Keyspace, PersistMode};
 use model::{DedupKey, Origin};
 
 use super::known;
 use super::queue_key::QueueKey;
-use super::record::{self, KnownUrl, OriginRecord, RobotsRecord};
-use super::{CrawlRecord, DiskFrontier, DiskStorage, Inspected, RECORD, failed};
+use super::record::{self, CrawlRecord, KnownUrl, OriginRecord, RobotsRecord};
+use super::storage::{RECORD, TableStorage};
+use super::{Batch, Durability, Inspected, Place, Row, Rows, Table, TableFrontier, Tables, beginning_with};
 use crate::frontier::rules;
 use crate::frontier::{FrontierError, RejectedItem, Story, StoryEnd};
 use crate::ledger::{self, Ledger, UrlCounts};
@@ -108,14 +108,13 @@ impl Checked {
     }
 }
 
-/// Checks the frontier in a folder; with `repair` it also mends what can be derived. The caller holds the lock of the state directory.
-/// A repair that is cut short can be begun again.
+/// Checks the frontier of a place; with `repair` it also mends what can be derived. A repair that is cut short can be begun again.
 ///
 /// # Errors
 /// When there is no frontier, or its store cannot be read or, for a repair, written.
-pub fn check(path: &Path, repair: bool) -> Result<Checked, FrontierError> {
-    let Inspected { mut frontier, .. } = DiskFrontier::inspect(path)?;
-    let mut check = Check { faults: BTreeMap::new(), repair, changes: Vec::new(), recount: Recount::default() };
+pub fn check(place: &dyn Place, repair: bool) -> Result<Checked, FrontierError> {
+    let Inspected { mut frontier, .. } = TableFrontier::inspect(place)?;
+    let mut check = Check { faults: BTreeMap::new(), repair, changes: Batch::default(), recount: Recount::default() };
     let storage = frontier.storage_mut();
     check.ends(storage)?;
     check.queues(storage)?;
@@ -124,7 +123,7 @@ pub fn check(path: &Path, repair: bool) -> Result<Checked, FrontierError> {
     check.ledger(storage);
     if repair && !check.faults.is_empty() {
         check.write(storage)?;
-        storage.write(PersistMode::SyncAll)?;
+        storage.write(Durability::Synced)?;
     }
     let origins = storage.origins.iter().count() as u64;
     Ok(Checked { record: storage.record.clone(), origins, faults: check.faults })
@@ -134,7 +133,7 @@ pub fn check(path: &Path, repair: bool) -> Result<Checked, FrontierError> {
 struct Check {
     faults: BTreeMap<Fault, Faults>,
     repair: bool,
-    changes: Vec<Change>,
+    changes: Batch,
     recount: Recount,
 }
 
@@ -148,26 +147,15 @@ struct Recount {
     pages: HashMap<Origin, u64>,
 }
 
-/// One change of a repair.
-enum Change {
-    Put(Keyspace, Vec<u8>, Vec<u8>),
-    Remove(Keyspace, Vec<u8>),
-}
+/// A table in the order of its keys.
+type Entries<'t> = Peekable<Rows<'t>>;
 
-/// A key with its value.
-type Entry = Result<(Vec<u8>, Vec<u8>), FrontierError>;
-
-/// A keyspace in the order of its keys.
-type Entries = Peekable<Box<dyn Iterator<Item = Entry>>>;
-
-fn entries(keyspace: &Keyspace) -> Entries {
-    let read = |entry: fjall::Guard| entry.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(failed);
-    let entries: Box<dyn Iterator<Item = Entry>> = Box::new(keyspace.iter().map(read));
-    entries.peekable()
+fn entries(tables: &dyn Tables, table: Table) -> Entries<'_> {
+    tables.range(table, &[], None, GROUP).peekable()
 }
 
 /// The next entry's key.
-fn next_key(entries: &mut Entries) -> Result<Option<Vec<u8>>, FrontierError> {
+fn next_key(entries: &mut Entries<'_>) -> Result<Option<Vec<u8>>, FrontierError> {
     match entries.peek() {
         Some(Ok((key, _))) => Ok(Some(key.clone())),
         Some(Err(_)) => Err(entries.next().and_then(Result::err).expect("it was looked at")),
@@ -176,7 +164,7 @@ fn next_key(entries: &mut Entries) -> Result<Option<Vec<u8>>, FrontierError> {
 }
 
 /// The value of a key, if it is the next one.
-fn value_of(entries: &mut Entries, key: &[u8]) -> Result<Option<Vec<u8>>, FrontierError> {
+fn value_of(entries: &mut Entries<'_>, key: &[u8]) -> Result<Option<Vec<u8>>, FrontierError> {
     let is_it = next_key(entries)?.is_some_and(|next| next == key);
     if is_it { entries.next().transpose().map(|entry| entry.map(|(_, value)| value)) } else { Ok(None) }
 }
@@ -192,62 +180,58 @@ impl Check {
 
     fn put(
         &mut self,
-        storage: &mut DiskStorage,
-        keyspace: &Keyspace,
+        storage: &mut TableStorage,
+        table: Table,
         key: impl Into<Vec<u8>>,
         value: impl Into<Vec<u8>>,
     ) -> Result<(), FrontierError> {
-        self.change(storage, Change::Put(keyspace.clone(), key.into(), value.into()))
-    }
-
-    fn remove(&mut self, storage: &mut DiskStorage, keyspace: &Keyspace, key: impl Into<Vec<u8>>) -> Result<(), FrontierError> {
-        self.change(storage, Change::Remove(keyspace.clone(), key.into()))
-    }
-
-    fn change(&mut self, storage: &mut DiskStorage, change: Change) -> Result<(), FrontierError> {
         if self.repair {
-            self.changes.push(change);
-            if self.changes.len() >= GROUP {
-                self.write(storage)?;
-            }
+            self.changes.put(table, key, value);
         }
-        Ok(())
+        self.changed(storage)
     }
 
-    /// Writes the changes so far. What is being read is not touched by it: it is as of the begin.
-    fn write(&mut self, storage: &mut DiskStorage) -> Result<(), FrontierError> {
-        let mut batch = storage.database.batch();
-        for change in self.changes.drain(..) {
-            match change {
-                Change::Put(keyspace, key, value) => batch.insert(&keyspace, key, value),
-                Change::Remove(keyspace, key) => batch.remove(&keyspace, key),
-            }
+    fn remove(&mut self, storage: &mut TableStorage, table: Table, key: impl Into<Vec<u8>>) -> Result<(), FrontierError> {
+        if self.repair {
+            self.changes.remove(table, key);
         }
+        self.changed(storage)
+    }
+
+    fn changed(&mut self, storage: &mut TableStorage) -> Result<(), FrontierError> {
+        let all: usize = Table::ALL.into_iter().map(|table| self.changes.len(table)).sum();
+        if all >= GROUP { self.write(storage) } else { Ok(()) }
+    }
+
+    /// Writes the changes so far. What is being read may show them: they are of rows that have been passed, or were noted as moved.
+    fn write(&mut self, storage: &mut TableStorage) -> Result<(), FrontierError> {
+        let mut batch = std::mem::take(&mut self.changes);
         // Places and numbers that were given out are never given out again, wherever a repair is cut short.
-        storage.origins.write(&mut batch, &storage.spaces.origins);
-        batch.insert(&storage.spaces.crawl, RECORD, storage.record.encode());
-        batch.commit().map_err(failed)
+        storage.origins.write(&mut batch);
+        batch.put(Table::Crawl, RECORD, storage.record.encode());
+        storage.tables.write(batch, Durability::Usual)
     }
 
     /// Walks over what is known, done and dead side by side.
-    fn ends(&mut self, storage: &mut DiskStorage) -> Result<(), FrontierError> {
-        let spaces = storage.spaces.clone();
-        let (mut known, mut done, mut dead) = (entries(&spaces.known), entries(&spaces.done), entries(&spaces.dead));
-        let (mut rejected, mut send) = (entries(&spaces.rejected), entries(&spaces.send));
+    fn ends(&mut self, storage: &mut TableStorage) -> Result<(), FrontierError> {
+        let tables = Arc::clone(&storage.tables);
+        let all = |table| entries(&*tables, table);
+        let (mut known, mut done, mut dead) = (all(Table::Known), all(Table::Done), all(Table::Dead));
+        let (mut rejected, mut send) = (all(Table::Rejected), all(Table::Send));
         loop {
             let next = [next_key(&mut known)?, next_key(&mut done)?, next_key(&mut dead)?].into_iter().flatten().min();
             let Some(bytes) = next else { break };
             let is_known = value_of(&mut known, &bytes)?;
             let done = value_of(&mut done, &bytes)?;
             let dead = value_of(&mut dead, &bytes)?;
-            let done = self.story(storage, &spaces.done, &bytes, done)?;
-            let dead = self.story(storage, &spaces.dead, &bytes, dead)?;
+            let done = self.story(storage, Table::Done, &bytes, done)?;
+            let dead = self.story(storage, Table::Dead, &bytes, dead)?;
             let key = record::decode_key(&bytes)?;
             self.recount.ledger.urls.discovered += 1;
             let story = match (done, dead) {
                 (Some(done), Some(_)) => {
                     self.fault(Fault::EndedTwice, &done.request.url);
-                    self.remove(storage, &spaces.dead, bytes.clone())?;
+                    self.remove(storage, Table::Dead, bytes.clone())?;
                     Some(done)
                 }
                 (done, dead) => done.or(dead),
@@ -259,28 +243,28 @@ impl Check {
                     if is_known.is_none() {
                         self.fault(Fault::Unknown, &story.request.url);
                         let url = KnownUrl { parser: rules::hash(&story.request.parser), place: fresh_place(storage, &story.request) };
-                        self.put(storage, &spaces.known, bytes.clone(), url.encode())?;
+                        self.put(storage, Table::Known, bytes.clone(), url.encode())?;
                     }
                     self.ended(storage, story, &mut rejected, &mut send)?;
                 }
             }
         }
-        for (leftover, keyspace) in [(rejected, &spaces.rejected), (send, &spaces.send)] {
+        for (leftover, table) in [(rejected, Table::Rejected), (send, Table::Send)] {
             for entry in leftover {
                 let (key, value) = entry?;
                 let place = record::decode::<RejectedItem>(&value).map_or_else(|_| name(&key), |item| item.page.to_string());
                 self.fault(Fault::RejectedItems, place);
-                self.remove(storage, keyspace, key)?;
+                self.remove(storage, table, key)?;
             }
         }
         // The queues are compared with what is known after it.
-        self.write(storage)
+        if self.repair { self.write(storage) } else { Ok(()) }
     }
 
     fn story(
         &mut self,
-        storage: &mut DiskStorage,
-        keyspace: &Keyspace,
+        storage: &mut TableStorage,
+        table: Table,
         key: &[u8],
         value: Option<Vec<u8>>,
     ) -> Result<Option<Story>, FrontierError> {
@@ -289,34 +273,39 @@ impl Check {
             Ok(story) => Ok(Some(story)),
             Err(_) => {
                 self.fault(Fault::Damaged, format_args!("the end of {}", name(key)));
-                self.remove(storage, keyspace, key)?;
+                self.remove(storage, table, key)?;
                 Ok(None)
             }
         }
     }
 
     /// A known URL that has not ended: it must wait where it says.
-    fn waiting(&mut self, storage: &mut DiskStorage, key: DedupKey, value: &[u8]) -> Result<(), FrontierError> {
+    fn waiting(&mut self, storage: &mut TableStorage, key: DedupKey, value: &[u8]) -> Result<(), FrontierError> {
         let place = KnownUrl::decode(value).ok().map(|url| url.place);
         let request = match place {
-            Some(place) => storage.spaces.queue(place).get(place.as_bytes()).map_err(failed)?,
+            Some(place) => storage.tables.get(place.table(), place.as_bytes())?,
             None => None,
         };
         let is_there = request.is_some_and(|bytes| record::decode_request(&bytes).is_ok_and(|request| request.key == key));
         if !is_there {
             self.fault(if place.is_none() { Fault::Damaged } else { Fault::Lost }, key);
             self.recount.ledger.urls.discovered -= 1;
-            let known = storage.spaces.known.clone();
-            self.remove(storage, &known, key.to_bytes())?;
+            self.remove(storage, Table::Known, key.to_bytes())?;
         }
         Ok(())
     }
 
-    fn ended(&mut self, storage: &mut DiskStorage, story: Story, rejected: &mut Entries, send: &mut Entries) -> Result<(), FrontierError> {
+    fn ended<'t>(
+        &mut self,
+        storage: &mut TableStorage,
+        story: Story,
+        rejected: &mut Entries<'t>,
+        send: &mut Entries<'t>,
+    ) -> Result<(), FrontierError> {
         let key = story.request.key.to_bytes();
         let mut kept = 0;
         let mut reasons = BTreeMap::new();
-        for (entries, keyspace) in [(rejected, storage.spaces.rejected.clone()), (send, storage.spaces.send.clone())] {
+        for (entries, table) in [(rejected, Table::Rejected), (send, Table::Send)] {
             while let Some(next) = next_key(entries)?.filter(|next| next.get(..key.len()).is_some_and(|page| page <= &key[..])) {
                 let value = value_of(entries, &next)?.expect("it is the next");
                 match record::decode::<RejectedItem>(&value) {
@@ -327,11 +316,11 @@ impl Check {
                     Ok(item) => {
                         // Its page has no story that could have it.
                         self.fault(Fault::RejectedItems, item.page);
-                        self.remove(storage, &keyspace, next)?;
+                        self.remove(storage, table, next)?;
                     }
                     Err(_) => {
                         self.fault(Fault::Damaged, format_args!("a rejected item of {}", name(&next)));
-                        self.remove(storage, &keyspace, next)?;
+                        self.remove(storage, table, next)?;
                     }
                 }
             }
@@ -357,53 +346,58 @@ impl Check {
     }
 
     /// Queues a page again that has ended; it is counted with the queues.
-    fn fetch_again(&mut self, storage: &mut DiskStorage, story: Story) -> Result<(), FrontierError> {
-        let (key, spaces) = (story.request.key.to_bytes(), storage.spaces.clone());
+    fn fetch_again(&mut self, storage: &mut TableStorage, story: Story) -> Result<(), FrontierError> {
+        let (key, tables) = (story.request.key.to_bytes(), Arc::clone(&storage.tables));
         let place = fresh_place(storage, &story.request);
         let url = KnownUrl { parser: rules::hash(&story.request.parser), place };
-        for entry in spaces.rejected.prefix(key).chain(spaces.send.prefix(key)) {
-            let item = entry.key().map_err(failed)?;
-            self.remove(storage, &spaces.rejected, item.to_vec())?;
-            self.remove(storage, &spaces.send, item.to_vec())?;
+        for table in [Table::Rejected, Table::Send] {
+            for row in beginning_with(&*tables, table, &key) {
+                self.remove(storage, table, row?.0)?;
+            }
         }
-        self.remove(storage, &spaces.done, key)?;
-        self.put(storage, &spaces.known, key, url.encode())?;
-        self.put(storage, &spaces.due, place.as_bytes(), record::encode_request(&story.request))
+        self.remove(storage, Table::Done, key)?;
+        self.put(storage, Table::Known, key, url.encode())?;
+        self.put(storage, Table::Due, place.as_bytes(), record::encode_request(&story.request))
     }
 
     /// Walks over the queues: each request must be known to wait just there.
-    fn queues(&mut self, storage: &mut DiskStorage) -> Result<(), FrontierError> {
-        let spaces = storage.spaces.clone();
+    fn queues(&mut self, storage: &mut TableStorage) -> Result<(), FrontierError> {
+        let tables = Arc::clone(&storage.tables);
+        let mut moved = HashSet::new();
         let numbers: HashMap<u32, Origin> = storage.origins.iter().map(|(origin, record)| (record.number, origin.clone())).collect();
-        for keyspace in [&spaces.due, &spaces.later] {
-            for entry in entries(keyspace) {
-                let (bytes, value) = entry?;
+        for table in [Table::Due, Table::Later] {
+            for row in entries(&*tables, table) {
+                let (bytes, value): Row = row?;
                 let (Ok(place), Ok(request)) = (QueueKey::from_bytes(&bytes), record::decode_request(&value)) else {
                     // Its URL was found lost before.
                     self.fault(Fault::Damaged, "a request in a queue");
-                    self.remove(storage, keyspace, bytes)?;
+                    self.remove(storage, table, bytes)?;
                     continue;
                 };
-                let known = known::read(&spaces.known, request.key)?;
+                if moved.contains(&place) {
+                    continue;
+                }
+                let known = known::read(&*tables, request.key)?;
                 let key = request.key.to_bytes();
-                let has_ended = spaces.done.contains_key(key).map_err(failed)? || spaces.dead.contains_key(key).map_err(failed)?;
+                let has_ended = tables.get(Table::Done, &key)?.is_some() || tables.get(Table::Dead, &key)?.is_some();
                 if has_ended || known.is_some_and(|known| known.place != place) {
                     self.fault(Fault::QueuedTwice, &request.url);
-                    self.remove(storage, keyspace, bytes)?;
+                    self.remove(storage, table, bytes)?;
                     continue;
                 }
                 let mut place = place;
                 if numbers.get(&place.origin()).map(Origin::as_str) != Some(request.url.origin_str()) {
                     self.fault(Fault::WrongQueue, &request.url);
-                    self.remove(storage, keyspace, bytes)?;
+                    self.remove(storage, table, bytes)?;
                     place = fresh_place(storage, &request);
-                    self.put(storage, &spaces.due, place.as_bytes(), value)?;
+                    moved.insert(place);
+                    self.put(storage, Table::Due, place.as_bytes(), value)?;
                     let url = KnownUrl { parser: rules::hash(&request.parser), place };
-                    self.put(storage, &spaces.known, key, url.encode())?;
+                    self.put(storage, Table::Known, key, url.encode())?;
                 } else if known.is_none() {
                     self.fault(Fault::Unknown, &request.url);
                     let url = KnownUrl { parser: rules::hash(&request.parser), place };
-                    self.put(storage, &spaces.known, key, url.encode())?;
+                    self.put(storage, Table::Known, key, url.encode())?;
                 }
                 self.recount.ledger.urls.discovered += u64::from(known.is_none());
                 *self.recount.queued.entry(place.origin()).or_default() += 1;
@@ -420,19 +414,19 @@ impl Check {
     }
 
     /// Rules that cannot be read are fetched anew.
-    fn robots(&mut self, storage: &mut DiskStorage) -> Result<(), FrontierError> {
-        let keyspace = storage.spaces.robots.clone();
-        for entry in entries(&keyspace) {
-            let (origin, value) = entry?;
+    fn robots(&mut self, storage: &mut TableStorage) -> Result<(), FrontierError> {
+        let tables = Arc::clone(&storage.tables);
+        for row in entries(&*tables, Table::Robots) {
+            let (origin, value) = row?;
             if record::decode::<RobotsRecord<'_>>(&value).is_err() {
                 self.fault(Fault::Damaged, format_args!("the robots rules of {}", String::from_utf8_lossy(&origin)));
-                self.remove(storage, &keyspace, origin)?;
+                self.remove(storage, Table::Robots, origin)?;
             }
         }
         Ok(())
     }
 
-    fn origins(&mut self, storage: &mut DiskStorage) -> Result<(), FrontierError> {
+    fn origins(&mut self, storage: &mut TableStorage) -> Result<(), FrontierError> {
         let mut wrong = Vec::new();
         for (origin, OriginRecord { number, queued, pages, .. }) in storage.origins.iter() {
             let recount =
@@ -455,7 +449,7 @@ impl Check {
         Ok(())
     }
 
-    fn ledger(&mut self, storage: &mut DiskStorage) {
+    fn ledger(&mut self, storage: &mut TableStorage) {
         let Recount { ledger: recount, .. } = &self.recount;
         let mut recount = recount.clone();
         let record = &mut storage.record;
@@ -509,7 +503,7 @@ fn differences(is: &Ledger, should: &Ledger) -> Vec<(String, u64, u64)> {
 }
 
 /// A place at the end of a request's own queue; makes its origin if that is gone.
-fn fresh_place(storage: &mut DiskStorage, request: &Request) -> QueueKey {
+fn fresh_place(storage: &mut TableStorage, request: &Request) -> QueueKey {
     let number = storage.origins.change(request.url.origin_str(), &mut storage.record.next_origin).record.number;
     storage.record.next_sequence += 1;
     QueueKey::due(number, request.priority, storage.record.next_sequence)
@@ -522,15 +516,14 @@ fn name(key: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use model::{CrawlName, CrawlUrl, Item, ItemId, ParserRef, PayloadJson, RunId};
-    use tempfile::TempDir;
     use tokio::time::Instant;
 
-    use super::super::{Opened, Opening, Spaces};
+    use super::super::{Opened, Opening};
     use super::*;
+    use crate::frontier::testing::{Desk, in_each_place};
     use crate::frontier::{Ending, Fate, Frontier, Notes, PageEnd, PageFacts};
     use crate::ledger::ItemCounts;
     use crate::scope::{Scope, Site};
@@ -539,18 +532,29 @@ mod tests {
         Request::seed(CrawlUrl::parse(url).unwrap(), Arc::new(ParserRef::named("page")))
     }
 
-    fn open(path: &Path) -> Box<DiskFrontier> {
+    fn open(desk: &Desk) -> Box<TableFrontier> {
         let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
-        let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false, sync: Duration::from_secs(1) };
-        let Opened::Ready(frontier, _) = DiskFrontier::open(path, opening).unwrap() else { panic!("complete") };
+        let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false };
+        let Opened::Ready(frontier, _) = TableFrontier::open(&*desk.place(), opening).unwrap() else { panic!("complete") };
         frontier
+    }
+
+    fn check(desk: &Desk, repair: bool) -> Checked {
+        super::check(&*desk.place(), repair).unwrap()
+    }
+
+    /// Damages a crawl behind its frontier's back.
+    fn damaged(desk: &Desk, damage: impl FnOnce(&mut TableStorage)) {
+        let mut inspected = TableFrontier::inspect(&*desk.place()).unwrap();
+        let storage = inspected.frontier.storage_mut();
+        damage(storage);
+        storage.write(Durability::Synced).unwrap();
     }
 
     /// A crawl with a URL in every state: `a` a page with a refused item, `b` skipped, `c` dead, `d` put aside, `e` and `f` queued, and
     /// two of an origin that was given up.
-    fn crawl() -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let mut frontier = open(folder.path());
+    fn crawl(desk: &Desk) {
+        let mut frontier = open(desk);
         let now = Instant::now();
         let on_h = ["a", "b", "c", "d", "e", "f"].map(|path| request(&format!("http://h/{path}")));
         let given_up = [request("http://x/1"), request("http://x/2")];
@@ -575,22 +579,20 @@ mod tests {
         ];
         frontier.commit(group, &Notes::default(), &Scope::new([Site::of(&on_h[0].url)], vec![], vec![], None)).unwrap();
         frontier.give_up(&given_up[0].url.origin(), "origin dead").unwrap();
-        folder
     }
 
     fn key(url: &str) -> [u8; 16] {
         request(url).key.to_bytes()
     }
 
-    fn place(spaces: &Spaces, url: &str) -> QueueKey {
-        known::read(&spaces.known, request(url).key).unwrap().unwrap().place
+    fn place(storage: &TableStorage, url: &str) -> QueueKey {
+        known::read(&*storage.tables, request(url).key).unwrap().unwrap().place
     }
 
-    fn take_out(spaces: &Spaces, url: &str) -> Vec<u8> {
-        let place = place(spaces, url);
-        let value = spaces.queue(place).get(place.as_bytes()).unwrap().unwrap().to_vec();
-        spaces.queue(place).remove(place.as_bytes()).unwrap();
-        value
+    fn take_out(storage: &mut TableStorage, url: &str) -> Vec<u8> {
+        let place = place(storage, url);
+        storage.batch.remove(place.table(), place.as_bytes());
+        storage.tables.get(place.table(), place.as_bytes()).unwrap().unwrap()
     }
 
     fn faults(checked: &Checked) -> Vec<(Fault, u64)> {
@@ -598,119 +600,115 @@ mod tests {
     }
 
     /// Damages a crawl; a check says just these faults, a repair too, and after it nothing is wrong and the frontier opens.
-    fn finds(damage: impl FnOnce(&mut DiskStorage), expected: &[(Fault, u64)]) -> Ledger {
-        let folder = crawl();
-        let mut inspected = DiskFrontier::inspect(folder.path()).unwrap();
-        damage(inspected.frontier.storage_mut());
-        inspected.frontier.storage_mut().write(PersistMode::SyncAll).unwrap();
-        drop(inspected);
-        assert_eq!(faults(&check(folder.path(), false).unwrap()), expected);
-        assert_eq!(faults(&check(folder.path(), true).unwrap()), expected);
-        let checked = check(folder.path(), false).unwrap();
+    fn finds(desk: &Desk, damage: impl FnOnce(&mut TableStorage), expected: &[(Fault, u64)]) -> Ledger {
+        crawl(desk);
+        damaged(desk, damage);
+        assert_eq!(faults(&check(desk, false)), expected);
+        assert_eq!(faults(&check(desk, true)), expected);
+        let checked = check(desk, false);
         assert_eq!(checked.faults, BTreeMap::new());
         assert!(checked.record.ledger.is_balanced());
-        let mut frontier = open(folder.path());
+        let mut frontier = open(desk);
         frontier.seed(vec![]).unwrap();
         frontier.ledger().clone()
     }
 
     const WHOLE: UrlCounts = UrlCounts { discovered: 8, done: 1, dead: 3, skipped: 1, queued: 3 };
 
-    #[test]
-    fn a_crawl_with_urls_in_every_state_is_clean() {
-        assert_eq!(finds(|_| {}, &[]).urls, WHOLE);
+    fn a_crawl_with_urls_in_every_state_is_clean(desk: &Desk) {
+        assert_eq!(finds(desk, |_| {}, &[]).urls, WHOLE);
     }
 
-    #[test]
-    fn counters_that_are_wrong_are_set_to_the_recount() {
-        let damage = |storage: &mut DiskStorage| {
+    fn counters_that_are_wrong_are_set_to_the_recount(desk: &Desk) {
+        let damage = |storage: &mut TableStorage| {
             storage.record.ledger.urls.done += 1;
             storage.record.ledger.items.saved -= 1;
             storage.record.ledger.dead_by_reason.insert("other".to_owned(), 1);
             storage.origins.change("http://h", &mut storage.record.next_origin).record.queued += 5;
         };
-        let ledger = finds(damage, &[(Fault::OriginCounters, 1), (Fault::Ledger, 3)]);
+        let ledger = finds(desk, damage, &[(Fault::OriginCounters, 1), (Fault::Ledger, 3)]);
         assert_eq!((ledger.urls, ledger.items.saved), (WHOLE, 1));
     }
 
-    #[test]
-    fn a_url_that_is_nowhere_is_forgotten_so_that_it_can_be_found_again() {
-        let damage = |storage: &mut DiskStorage| _ = take_out(&storage.spaces, "http://h/e");
-        let ledger = finds(damage, &[(Fault::Lost, 1), (Fault::OriginCounters, 1), (Fault::Ledger, 2)]);
+    fn a_url_that_is_nowhere_is_forgotten_so_that_it_can_be_found_again(desk: &Desk) {
+        let damage = |storage: &mut TableStorage| _ = take_out(storage, "http://h/e");
+        let ledger = finds(desk, damage, &[(Fault::Lost, 1), (Fault::OriginCounters, 1), (Fault::Ledger, 2)]);
         assert_eq!(ledger.urls, UrlCounts { discovered: 7, queued: 2, ..WHOLE });
     }
 
-    #[test]
-    fn a_url_that_is_not_known_is_entered_wherever_it_is() {
-        let damage = |storage: &mut DiskStorage| {
+    fn a_url_that_is_not_known_is_entered_wherever_it_is(desk: &Desk) {
+        let damage = |storage: &mut TableStorage| {
             for url in ["http://h/a", "http://h/f"] {
-                storage.spaces.known.remove(key(url)).unwrap();
+                storage.batch.remove(Table::Known, key(url));
             }
         };
-        assert_eq!(finds(damage, &[(Fault::Unknown, 2)]).urls, WHOLE);
+        assert_eq!(finds(desk, damage, &[(Fault::Unknown, 2)]).urls, WHOLE);
     }
 
-    #[test]
-    fn a_url_that_ended_is_not_queued_and_not_dead_beside() {
-        let damage = |storage: &mut DiskStorage| {
-            let spaces = storage.spaces.clone();
-            let done = record::decode_story(&spaces.done.get(key("http://h/b")).unwrap().unwrap()).unwrap();
+    fn a_url_that_ended_is_not_queued_and_not_dead_beside(desk: &Desk) {
+        let damage = |storage: &mut TableStorage| {
+            let done = record::decode_story(&storage.tables.get(Table::Done, &key("http://h/b")).unwrap().unwrap()).unwrap();
             let dead = Story { end: StoryEnd::Dead { reason: "why".to_owned() }, ..done.clone() };
-            spaces.dead.insert(key("http://h/b"), record::encode_story(&dead)).unwrap();
-            spaces.due.insert(place(&spaces, "http://h/a").as_bytes(), record::encode_request(&request("http://h/a"))).unwrap();
+            storage.batch.put(Table::Dead, key("http://h/b"), record::encode_story(&dead));
+            let again = place(storage, "http://h/a");
+            storage.batch.put(Table::Due, again.as_bytes(), record::encode_request(&request("http://h/a")));
             let other = fresh_place(storage, &done.request);
-            spaces.due.insert(other.as_bytes(), record::encode_request(&request("http://h/e"))).unwrap();
+            storage.batch.put(Table::Due, other.as_bytes(), record::encode_request(&request("http://h/e")));
         };
-        assert_eq!(finds(damage, &[(Fault::EndedTwice, 1), (Fault::QueuedTwice, 2)]).urls, WHOLE);
+        assert_eq!(finds(desk, damage, &[(Fault::EndedTwice, 1), (Fault::QueuedTwice, 2)]).urls, WHOLE);
     }
 
-    #[test]
-    fn a_request_in_a_queue_of_another_origin_is_moved_to_its_own() {
-        let damage = |storage: &mut DiskStorage| {
-            let value = take_out(&storage.spaces, "http://h/e");
+    fn a_request_in_a_queue_of_another_origin_is_moved_to_its_own(desk: &Desk) {
+        let damage = |storage: &mut TableStorage| {
+            let value = take_out(storage, "http://h/e");
             let elsewhere = fresh_place(storage, &request("http://x/1"));
-            storage.spaces.due.insert(elsewhere.as_bytes(), value).unwrap();
+            storage.batch.put(Table::Due, elsewhere.as_bytes(), value);
             let url = KnownUrl { parser: rules::hash(&request("http://h/e").parser), place: elsewhere };
-            storage.spaces.known.insert(key("http://h/e"), url.encode()).unwrap();
+            storage.batch.put(Table::Known, key("http://h/e"), url.encode());
         };
         // Without the repair the queue it is in is counted as it is.
-        let folder = crawl();
-        let mut inspected = DiskFrontier::inspect(folder.path()).unwrap();
-        damage(inspected.frontier.storage_mut());
-        drop(inspected);
-        assert!(check(folder.path(), true).unwrap().faults.contains_key(&Fault::WrongQueue));
-        assert_eq!(check(folder.path(), false).unwrap().faults, BTreeMap::new());
-        assert_eq!(open(folder.path()).ledger().urls, WHOLE);
+        crawl(desk);
+        damaged(desk, damage);
+        assert!(check(desk, true).faults.contains_key(&Fault::WrongQueue));
+        assert_eq!(check(desk, false).faults, BTreeMap::new());
+        assert_eq!(open(desk).ledger().urls, WHOLE);
     }
 
-    #[test]
-    fn what_cannot_be_read_is_removed() {
-        let damage = |storage: &mut DiskStorage| {
-            storage.spaces.dead.insert(key("http://h/c"), b"nonsense").unwrap();
-            let place = place(&storage.spaces, "http://h/e");
-            storage.spaces.due.insert(place.as_bytes(), b"nonsense").unwrap();
+    fn what_cannot_be_read_is_removed(desk: &Desk) {
+        let damage = |storage: &mut TableStorage| {
+            storage.batch.put(Table::Dead, key("http://h/c"), b"nonsense");
+            let place = place(storage, "http://h/e");
+            storage.batch.put(Table::Due, place.as_bytes(), b"nonsense");
         };
         let expected = [(Fault::Damaged, 2), (Fault::Lost, 2), (Fault::OriginCounters, 1), (Fault::Ledger, 4)];
-        assert_eq!(finds(damage, &expected).urls, UrlCounts { discovered: 6, done: 1, dead: 2, skipped: 1, queued: 2 });
+        assert_eq!(finds(desk, damage, &expected).urls, UrlCounts { discovered: 6, done: 1, dead: 2, skipped: 1, queued: 2 });
     }
 
-    #[test]
-    fn a_page_whose_refused_items_are_gone_is_fetched_again() {
-        let damage = |storage: &mut DiskStorage| {
+    fn a_page_whose_refused_items_are_gone_is_fetched_again(desk: &Desk) {
+        let damage = |storage: &mut TableStorage| {
             let place = crate::frontier::ItemPlace { page: request("http://h/a").key, ordinal: 0 };
-            storage.spaces.rejected.remove(record::encode_place(place)).unwrap();
+            storage.batch.remove(Table::Rejected, record::encode_place(place));
         };
-        let folder = crawl();
-        let mut inspected = DiskFrontier::inspect(folder.path()).unwrap();
-        damage(inspected.frontier.storage_mut());
-        drop(inspected);
-        let found = check(folder.path(), false).unwrap();
+        crawl(desk);
+        damaged(desk, damage);
+        let found = check(desk, false);
         assert_eq!(faults(&found), [(Fault::RejectedItems, 1), (Fault::Ledger, 1)]);
         assert_eq!(found.faults[&Fault::RejectedItems].examples, ["http://h/a"]);
-        check(folder.path(), true).unwrap();
-        assert_eq!(check(folder.path(), false).unwrap().faults, BTreeMap::new());
-        let frontier = open(folder.path());
+        check(desk, true);
+        assert_eq!(check(desk, false).faults, BTreeMap::new());
+        let frontier = open(desk);
         assert_eq!(frontier.ledger().urls, UrlCounts { done: 0, queued: 4, ..WHOLE });
         assert_eq!(frontier.ledger().items, ItemCounts::default());
+    }
+
+    in_each_place! {
+        a_crawl_with_urls_in_every_state_is_clean
+        counters_that_are_wrong_are_set_to_the_recount
+        a_url_that_is_nowhere_is_forgotten_so_that_it_can_be_found_again
+        a_url_that_is_not_known_is_entered_wherever_it_is
+        a_url_that_ended_is_not_queued_and_not_dead_beside
+        a_request_in_a_queue_of_another_origin_is_moved_to_its_own
+        what_cannot_be_read_is_removed
+        a_page_whose_refused_items_are_gone_is_fetched_again
     }
 }

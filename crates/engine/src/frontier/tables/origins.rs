@@ -1,13 +1,13 @@
 //! Origins: their numbers, how much is queued for each, and why one was given up. All are in memory, at about 250 bytes each.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
-use fjall::{Keyspace, OwnedWriteBatch};
 use model::Origin;
 
-use super::failed;
 use super::queue_key::QueueKey;
 use super::record::{self, OriginRecord};
+use super::{Batch, Table, Tables};
 use crate::frontier::FrontierError;
 
 /// See the module.
@@ -24,17 +24,19 @@ pub(super) struct OriginQueue {
     pub(super) record: OriginRecord,
     /// Everything in `due` up to here is in flight or gone.
     pub(super) cursor: Option<QueueKey>,
+    /// Nothing is in `later`, as far as is known: it need not be asked for.
+    pub(super) none_later: bool,
 }
 
 impl Origins {
-    pub(super) fn read(keyspace: &Keyspace) -> Result<Origins, FrontierError> {
+    pub(super) fn read(tables: &dyn Tables) -> Result<Origins, FrontierError> {
         let mut origins = Origins::default();
-        for entry in keyspace.iter() {
-            let (name, value) = entry.into_inner().map_err(failed)?;
-            let origin = Origin::from(String::from_utf8_lossy(&name).into_owned());
-            let record = record::decode::<OriginRecord>(&value)?;
-            origins.all.insert(origin, OriginQueue { record, cursor: None });
-        }
+        tables.each(Table::Origins, &mut |name, value| {
+            let origin = Origin::from(String::from_utf8_lossy(name).into_owned());
+            let record = record::decode::<OriginRecord>(value)?;
+            origins.all.insert(origin, OriginQueue { record, ..OriginQueue::default() });
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(origins)
     }
 
@@ -42,7 +44,7 @@ impl Origins {
         self.all.get(origin)
     }
 
-    /// What is not part of a group: the cursor.
+    /// What is not part of a group: how far it was handed out.
     pub(super) fn queue_mut(&mut self, origin: &str) -> Option<&mut OriginQueue> {
         self.all.get_mut(origin)
     }
@@ -55,7 +57,7 @@ impl Origins {
         if !self.all.contains_key(origin) {
             let record = OriginRecord { number: *next_number, ..OriginRecord::default() };
             *next_number += 1;
-            self.all.insert(Origin::from(origin.to_owned()), OriginQueue { record, cursor: None });
+            self.all.insert(Origin::from(origin.to_owned()), OriginQueue { record, cursor: None, none_later: true });
         }
         self.all.get_mut(origin).expect("it was just made if it was not there")
     }
@@ -64,10 +66,11 @@ impl Origins {
         self.all.iter().map(|(origin, queue)| (origin, &queue.record))
     }
 
-    pub(super) fn write(&mut self, batch: &mut OwnedWriteBatch, keyspace: &Keyspace) {
+    /// Puts what has changed into the open group.
+    pub(super) fn write(&mut self, batch: &mut Batch) {
         for origin in self.changed.drain() {
             let record = &self.all[&origin].record;
-            batch.insert(keyspace, origin.as_str(), record::encode(record));
+            batch.put(Table::Origins, origin.as_str(), record::encode(record));
         }
     }
 }

@@ -1,0 +1,179 @@
+//! The lease of a crawl: one engine at a time has it. It is taken with a new epoch, renewed by a task over a connection of its own, lapses by
+//! the database's clock if that does not happen, and is given back at the end.
+//!
+//! **Invariant.** Whoever commits names the epoch it took the lease with. Once another engine has taken it, nothing of the former is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_postgres::Row;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use super::keeper::Line;
+use super::session::Session;
+use super::statements;
+use crate::frontier::{FrontierError, TakenOver};
+
+/// How often it is renewed.
+const RENEW: Duration = Duration::from_secs(2);
+
+/// The pause before it is tried again.
+const RENEW_AGAIN: Duration = Duration::from_millis(300);
+
+/// Time for a renewal.
+const RENEW_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long it lasts in the database. Whoever died is succeeded no later than this after its last renewal.
+const LASTS: Duration = Duration::from_secs(10);
+
+/// How long it is relied on from before a renewal is asked for: shorter, in case the clocks run at different speeds.
+const RELIED_ON: Duration = Duration::from_secs(8);
+
+/// How often a standby looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Who has a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// In words, for a person: machine and process.
+    pub name: String,
+    /// What proves that another process had the lease at the very same place, where only one can be at a time: then it is dead, and the lease
+    /// need not lapse.
+    pub token: String,
+}
+
+/// How a crawl stands in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stand {
+    pub(super) number: i32,
+    pub(super) groups: i64,
+    pub(super) epoch: i64,
+    /// Who has the lease, as long as it has not lapsed.
+    pub(super) holder: Option<Holder>,
+}
+
+impl Stand {
+    fn of(row: &Row) -> Stand {
+        let (is_held, name, token): (bool, Option<String>, Option<String>) = (row.get(3), row.get(4), row.get(5));
+        let holder = name.zip(token).filter(|_| is_held).map(|(name, token)| Holder { name, token });
+        Stand { number: row.get(0), groups: row.get(1), epoch: row.get(2), holder }
+    }
+
+    /// How a crawl stands; none: there is no such crawl.
+    pub(super) async fn look(session: &Session, crawl: &str) -> Result<Option<Stand>, tokio_postgres::Error> {
+        Ok(session.client.query_opt(statements::LOOK, &[&crawl]).await?.as_ref().map(Stand::of))
+    }
+
+    /// What to tell an engine that had the crawl before.
+    pub(super) fn taken_over(stand: Option<Stand>, crawl: &str) -> TakenOver {
+        let (holder, epoch) = stand.map_or((None, 0), |Stand { holder, epoch, .. }| (holder, epoch));
+        TakenOver { crawl: crawl.to_owned(), by: holder.map(|holder| holder.name), epoch }
+    }
+}
+
+/// Tries to take the lease. Answers its epoch, or who has it.
+pub(super) async fn take(connection: &Connection, crawl: &str, holder: &Holder) -> Result<Result<i64, String>, FrontierError> {
+    let (crawl, holder) = (Arc::<str>::from(crawl), Arc::new(holder.clone()));
+    let work = |session: Arc<Session>| {
+        let (crawl, holder) = (Arc::clone(&crawl), Arc::clone(&holder));
+        async move {
+            session.client.execute(statements::ENTER, &[&&*crawl]).await?;
+            let lasts = LASTS.as_millis() as i64;
+            if let Some(row) = session.client.query_opt(statements::TAKE, &[&&*crawl, &holder.name, &holder.token, &lasts]).await? {
+                return Ok(Ok(row.get(0)));
+            }
+            let stand = Stand::look(&session, &crawl).await?;
+            Ok(Err(stand.and_then(|stand| stand.holder).map_or_else(|| "that has just ended".to_owned(), |holder| holder.name)))
+        }
+    };
+    let sent = Instant::now();
+    let taken = connection.run(work).await?;
+    if taken.is_ok() {
+        connection.keeper().renewed(sent + RELIED_ON);
+    }
+    Ok(taken)
+}
+
+/// Takes the lease as soon as nobody else has it. `waits` is told who has it, once for each.
+pub(super) async fn await_and_take(
+    connection: &Connection,
+    crawl: &str,
+    holder: &Holder,
+    waits: &(dyn Fn(&str) + Send + Sync),
+) -> Result<i64, FrontierError> {
+    let mut told = None;
+    loop {
+        match take(connection, crawl, holder).await? {
+            Ok(epoch) => return Ok(epoch),
+            Err(other) if told.as_ref() == Some(&other) => {}
+            Err(other) => {
+                waits(&other);
+                told = Some(other);
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A lease that is kept. Dropped without being given back, it lapses.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) epoch: i64,
+    renewals: JoinHandle<()>,
+}
+
+impl Lease {
+    /// Keeps a lease that was taken, over a connection of its own.
+    pub(super) fn keep(handle: &tokio::runtime::Handle, connection: Connection, crawl: String, epoch: i64) -> Lease {
+        Lease { epoch, renewals: handle.spawn(renew(connection, crawl, epoch)) }
+    }
+
+    /// No longer renews it.
+    pub(super) fn stop(&self) {
+        self.renewals.abort();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Renews until another engine has the lease.
+async fn renew(connection: Connection, crawl: String, epoch: i64) {
+    let crawl = Arc::<str>::from(crawl);
+    let work = |session: Arc<Session>| {
+        let crawl = Arc::clone(&crawl);
+        async move {
+            let renewed = session.client.execute(statements::RENEW, &[&&*crawl, &epoch, &(LASTS.as_millis() as i64)]).await?;
+            if renewed == 1 { Ok(Ok(())) } else { Ok(Err(Stand::look(&session, &crawl).await?)) }
+        }
+    };
+    let keeper = connection.keeper();
+    let mut failures = 0;
+    loop {
+        let sent = Instant::now();
+        let pause = match connection.attempt(&work, RENEW_LIMIT).await {
+            Ok(Ok(())) => {
+                failures = 0;
+                keeper.renewed(sent + RELIED_ON);
+                keeper.note(Line::Lease, None);
+                RENEW
+            }
+            Ok(Err(stand)) => return keeper.lost(Stand::taken_over(stand, &crawl)),
+            Err(Failure::Passing(why) | Failure::Lasting(why)) => {
+                failures += 1;
+                // A connection that broke while nobody looked is no news.
+                if failures > 1 {
+                    keeper.note(Line::Lease, Some(&why));
+                }
+                RENEW_AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,69 @@
+//! The tables in the database, made and brought up to date by whoever opens them first. Their version is recorded beside them.
+//!
+//! Everything is in the schema `gossamer`: `crawls` has a line for each crawl, by name, with its lease; each of the tables of a frontier has
+//! the rows of all crawls, told apart by a number. A crawl that is discarded gets another number in one step, and what it leaves behind is
+//! removed afterwards.
+
+use tokio_postgres::Client;
+
+use crate::frontier::tables::Table;
+
+/// Version of the schema that this program makes. An older one is brought up to it, a newer one is refused.
+pub(super) const VERSION: i32 = 1;
+
+/// What a database without tables lacks, or one of another version has. Read by its number.
+const READ_VERSION: &str = "SELECT coalesce((SELECT version FROM gossamer.version), 0)";
+
+/// One who makes the tables lets others wait for it. Any number that nobody else uses.
+const LOCK: i64 = 0x676f_7373_616d_6572;
+
+/// The version that is there; none: there are no tables.
+pub(super) async fn version(client: &Client) -> Result<Option<i32>, tokio_postgres::Error> {
+    let is_there = client.query_one("SELECT to_regclass('gossamer.version') IS NOT NULL", &[]).await?;
+    if !is_there.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    Ok(Some(client.query_one(READ_VERSION, &[]).await?.get(0)))
+}
+
+/// Makes the tables. One message, and so one transaction; whoever comes second finds them made.
+pub(super) async fn make(client: &Client) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(&text()).await
+}
+
+fn text() -> String {
+    let tables: String = Table::ALL.into_iter().map(table).collect();
+    format!(
+        "
+        SELECT pg_advisory_xact_lock({LOCK});
+        CREATE SCHEMA IF NOT EXISTS gossamer;
+        CREATE TABLE IF NOT EXISTS gossamer.version (version integer NOT NULL);
+        CREATE SEQUENCE IF NOT EXISTS gossamer.numbers AS integer;
+        CREATE TABLE IF NOT EXISTS gossamer.crawls (
+            name text COLLATE \"C\" PRIMARY KEY,
+            number integer NOT NULL DEFAULT nextval('gossamer.numbers'),
+            groups bigint NOT NULL DEFAULT 0,
+            epoch bigint NOT NULL DEFAULT 0,
+            holder text,
+            token text,
+            held_until timestamptz NOT NULL DEFAULT '-infinity'
+        ) WITH (fillfactor = 20);
+        CREATE TABLE IF NOT EXISTS gossamer.discarded (number integer PRIMARY KEY);
+        {tables}
+        INSERT INTO gossamer.version (version) SELECT {VERSION} WHERE NOT EXISTS (SELECT FROM gossamer.version);
+        "
+    )
+}
+
+/// Rows that come and go are to be cleared away often: what is dead in a queue lies where the next request is looked for.
+fn table(table: Table) -> String {
+    let options = match table {
+        Table::Due | Table::Later | Table::Send => "WITH (autovacuum_vacuum_scale_factor = 0.05)",
+        Table::Origins | Table::Alike | Table::Crawl => "WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05)",
+        Table::Known | Table::Done | Table::Dead | Table::Rejected | Table::Robots => "",
+    };
+    format!(
+        "CREATE TABLE IF NOT EXISTS gossamer.{} (crawl integer NOT NULL, key bytea NOT NULL, value bytea NOT NULL, PRIMARY KEY (crawl, key)) {options};",
+        table.name()
+    )
+}

@@ -1,0 +1,57 @@
+//! The open group: what is written next, all at once. Each key has its last change alone, and what is asked meanwhile looks here first.
+
+use std::collections::HashMap;
+
+use model::DedupKey;
+
+use super::Table;
+use super::record::{self, KnownUrl};
+use crate::frontier::FrontierError;
+
+/// What becomes of a value: it is put, or, for none, removed.
+pub(super) type Change = Option<Vec<u8>>;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    changes: [HashMap<Vec<u8>, Change>; Table::ALL.len()],
+}
+
+impl Batch {
+    /// Puts a value in the place of what a key has.
+    pub(in crate::frontier) fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.changes[table as usize].insert(key.into(), Some(value.into()));
+    }
+
+    /// Removes what a key has, if anything.
+    pub(super) fn remove(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.changes[table as usize].insert(key.into(), None);
+    }
+
+    /// What becomes of a key; none: it is as it is in the store.
+    pub(super) fn change(&self, table: Table, key: &[u8]) -> Option<&Change> {
+        self.changes[table as usize].get(key)
+    }
+
+    /// What becomes of the keys that begin so.
+    pub(super) fn changes_beginning_with(&self, table: Table, prefix: &[u8]) -> impl Iterator<Item = (&Vec<u8>, &Change)> {
+        self.changes[table as usize].iter().filter(move |(key, _)| key.starts_with(prefix))
+    }
+
+    /// Keys of a table that change.
+    pub fn len(&self, table: Table) -> usize {
+        self.changes[table as usize].len()
+    }
+
+    /// The URLs that are known once this is written, each with its parser's hash.
+    pub(super) fn entered(&self) -> Result<Vec<(DedupKey, u32)>, FrontierError> {
+        let known = self.changes[Table::Known as usize].iter();
+        let entered = known.filter_map(|(key, change)| change.as_ref().map(|value| (key, value)));
+        entered.map(|(key, value)| Ok((record::decode_key(key)?, KnownUrl::decode(value)?.parser))).collect()
+    }
+
+    /// Every change, a table after the other.
+    pub fn into_changes(self) -> impl Iterator<Item = (Table, HashMap<Vec<u8>, Option<Vec<u8>>>)> {
+        Table::ALL.into_iter().zip(self.changes)
+    }
+}
