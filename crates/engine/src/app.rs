@@ -239,7 +239,11 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     let scheduler = Scheduler::new(config.hosts.clone());
     let (settings, scope) = (config.engine.clone(), config.scope.clone());
     let engine = Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, joined, channels, started)?;
-    let ended = engine.run(rpcsupport::process::shutdown_signal).await;
+    // As a task: what wakes it is then mostly on the same thread, which the one that waits for the whole crawl never is.
+    let ended = match tokio::spawn(engine.run(rpcsupport::process::shutdown_signal)).await {
+        Ok(ended) => ended,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
     let elapsed = started.elapsed();
 
     helpers.shutdown().await;
