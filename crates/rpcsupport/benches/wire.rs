@@ -1,7 +1,7 @@
 //! What the wire costs: `cargo bench -p rpcsupport --bench wire`.
 //!
 //! First the encoding, on one thread, by that thread's processor time: a job, and the outcome of a page as a manual has them, with one item
-//! and 33 links, or 107. Each once on a host with a name and once on an address with a port, whose URLs a receiver parses anew. Then whole
+//! and 33 links, or 107. Each once on a host with a name and once on an address with a port. Then whole
 //! calls of `process`, over TCP of this machine and in memory, one at a time and 100 in flight, answered at once: time and processor time of
 //! the process, in which caller and worker are both. All medians of rounds that take turns.
 
@@ -44,7 +44,7 @@ const CALLS: usize = 6_000;
 /// Longer than any call takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A host with a name, and one whose URLs are parsed anew by whoever receives them.
+/// A host with a name, and one that is an address with a port.
 const HOSTS: [(&str, &str); 2] = [("a name", "https://docs.example.org"), ("an address", "http://127.0.0.1:8802")];
 
 #[tokio::main]

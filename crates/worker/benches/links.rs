@@ -2,7 +2,7 @@
 //!
 //! Takes from every HTML page below the folder the addresses of `a` and `area` as they are written, each once a page, and prints a table:
 //! nanoseconds a link of this thread's processor time to resolve it against its page, to make its dedup key, and to take the URL from the
-//! wire. All with pages of a host with a name and with pages of an address with a port, whose URLs a receiver parses anew. Of rounds that
+//! wire. All with pages of a host with a name and with pages of an address with a port. Of rounds that
 //! take turns the median counts.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]

@@ -2,7 +2,8 @@
 //! of letters and digits beside the page.
 
 use model::CrawlUrl;
-use url::Url;
+use model::url::MAX_URL_BYTES;
+use url::{Position, Url};
 
 /// The folder of a base address, which relative paths go into.
 #[derive(Clone, Debug)]
@@ -14,15 +15,16 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The folder of a web address without user name and password; none for any other.
+    /// The folder of a web address without user name and password; none for any other. None either where joining would be dear, since nothing
+    /// in it can be crawled, or where a name in the path may be taken for the letter of a drive, which `..` does not leave.
     pub(super) fn of(base: &Url) -> Option<Folder> {
         if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() || base.password().is_some() {
             return None;
         }
-        let path = base.path();
-        let root = base[..url::Position::BeforePath].len();
-        let text = base[..url::Position::BeforePath].to_owned() + &path[..=path.rfind('/')?];
-        Some(Folder { text, root })
+        let (before, path) = (&base[..Position::BeforePath], base.path());
+        let folder = &path[..=path.rfind('/')?];
+        let is_plain = before.len() + folder.len() <= MAX_URL_BYTES && !folder.contains([':', '|']);
+        is_plain.then(|| Folder { text: [before, folder].concat(), root: before.len() })
     }
 
     /// The address that a path means here; none where that takes a parser to say.
@@ -77,7 +79,7 @@ impl Folder {
 /// those are looked at that would make it something else; whether all others stand for themselves, [`CrawlUrl`] sees.
 fn path_of(href: &str) -> Option<&str> {
     let bytes = href.as_bytes();
-    let end = bytes.iter().position(|b| matches!(b, b'?' | b':' | b'#' | b'\\')).unwrap_or(bytes.len());
+    let end = bytes.iter().position(|b| matches!(b, b'?' | b':' | b'|' | b'#' | b'\\')).unwrap_or(bytes.len());
     let path = &href[..end];
     let is_path = !path.is_empty() && bytes[end..].first().is_none_or(|b| *b == b'?') && !path.contains("%2");
     let is_printed = || bytes.iter().all(|b| matches!(b, b'!'..=b'~') && *b != b'#');
@@ -109,10 +111,12 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_path_is_left_to_the_parser() {
-        for href in ["", "?a", "#a", "//other/", "mailto:a@b", "a b", "\\a", "a\nb", "%2e%2e/a", "é", "a#b", "http://h/"] {
+        for href in ["C|/../x", "", "?a", "#a", "//other/", "mailto:a@b", "a b", "\\a", "a\nb", "%2e%2e/a", "é", "a#b", "http://h/"] {
             assert_eq!(joined("http://h/a/b", href), None, "{href:?}");
         }
-        assert_eq!(joined("http://user@h/", "a"), None);
+        for base in ["http://user@h/", "http://h/c:/p", "http://h/c|/p", &format!("http://h/{}/", "a".repeat(MAX_URL_BYTES))] {
+            assert_eq!(joined(base, "../y"), None);
+        }
     }
 
     proptest! {
@@ -120,10 +124,10 @@ mod tests {
         fn where_it_answers_it_says_what_the_parser_says(
             base in proptest::sample::select(vec![
                 "http://h/", "http://h/d/p?q=1#f", "https://h:8443/a/b/c/", "http://127.0.0.1:81/x//y/z", "http://[::1]/a'b/^|/c", "http://h.example/%41/..a/b",
-                "http://h/a/b|c",
+                "http://h/a/b|c", "http://h/c:/p", "http://h/c|/d/p",
             ]),
             pieces in proptest::collection::vec(proptest::sample::select(vec![
-                "/", "/", "a", "B", "..", ".", "...", "-", "~", "%", "%2e", "%2E", "%41", "?", ":", "@", ";", "=", "&", "'", "^", "|", "\\", " ", "\t", "#", "é", "x.html",
+                "/", "/", "a", "B", "c|", "c:", "..", ".", "...", "-", "~", "%", "%2e", "%2E", "%41", "?", ":", "@", ";", "=", "&", "'", "^", "|", "\\", " ", "\t", "#", "é", "x.html",
             ]), 1..9),
         ) {
             let href = pieces.concat();
