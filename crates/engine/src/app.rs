@@ -86,16 +86,19 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
     let source = seed_source(args, practice.as_ref())?;
     let mut config = Config::build(args, source, &registry.names()).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
-    let wanted = CrawlToOpen {
-        crawl: &config.crawl,
-        spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
-        fresh: config.fresh,
-        rescan: config.rescan,
-    };
     let (place, succeeds) = find_place(&config, &state).await?;
     if succeeds && let Some(done) = completed_by_another(&config, &state, &*place, started)? {
         return Ok(done);
     }
+    if succeeds && (config.fresh || config.rescan) {
+        tracing::warn!("--fresh and --rescan are for a crawl that begins here: this one was taken over, and goes on");
+    }
+    let wanted = CrawlToOpen {
+        crawl: &config.crawl,
+        spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
+        fresh: config.fresh && !succeeds,
+        rescan: config.rescan && !succeeds,
+    };
     let mut opened = state.open_frontier(&*place, &wanted, &|name| config.has_parser(name))?;
     // What was opened holds on to it, and is dropped at the end.
     drop(place);

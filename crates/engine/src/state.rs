@@ -166,10 +166,16 @@ impl StateDir {
             (Some(shared), Some(kept)) if shared.crawl != kept.crawl => {
                 Err(FrontierError::OtherCrawl { found: kept.crawl, wanted: shared.crawl.clone() }.into())
             }
+            (Some(shared), Some(kept)) if *shared == kept => Ok(()),
             (Some(shared), _) => {
                 let file = path.join(SHARED);
-                fs::write(&file, format!("{}\n{}\n", shared.address, shared.crawl))
-                    .with_context(|| format!("cannot write {}", file.display()))
+                // Whole or not at all: a start that is cut short must not keep the next one from reading it.
+                let write = || {
+                    let mut whole = tempfile::NamedTempFile::new_in(path)?;
+                    writeln!(whole, "{}\n{}", shared.address, shared.crawl)?;
+                    whole.persist(&file).map_err(|error| error.error)
+                };
+                write().map(drop).with_context(|| format!("cannot write {}", file.display()))
             }
         }
     }

@@ -31,6 +31,11 @@ struct World {
 
 /// An engine with pages on their way, and another one that waits for its end, in state directories of their own, over one itemsaver.
 fn engine_with_standby() -> (World, Running, Running) {
+    engine_with_standby_told(&[])
+}
+
+/// The same with further flags for the standby.
+fn engine_with_standby_told(flags: &[&str]) -> (World, Running, Running) {
     let (site, folder, database) = (PracticeSite::small(), tempfile::tempdir().unwrap(), postgres::database());
     let itemsaver = Server::itemsaver(&folder.path().join("items.db"));
     let crawl = |state: &str| people(&site, &folder.path().join(state), &database).itemsaver(&itemsaver);
@@ -38,7 +43,7 @@ fn engine_with_standby() -> (World, Running, Running) {
     let first = crawl("first").start();
     first.process.line("crawl zhenai from");
     site.await_held(8);
-    let standby = crawl("standby").start();
+    let standby = crawl("standby").args(flags).start();
     let line = standby.process.line("standby: crawl zhenai is in the hands of the engine ");
     assert!(line.contains(&format!("process {};", first.process.id())), "{line}");
     (World { site, folder, database, _itemsaver: itemsaver }, first, standby)
@@ -96,6 +101,16 @@ fn a_killed_engine_goes_on_from_its_database_and_fetches_only_what_was_not_commi
 #[test]
 fn a_standby_takes_over_from_a_killed_engine_and_every_page_and_item_is_there_once() {
     let (world, first, standby) = engine_with_standby();
+    let killed = Instant::now();
+    first.process.kill();
+    await_takeover(&standby, killed);
+    world.site.release();
+    world.assert_exact(&standby.finish());
+}
+
+#[test]
+fn a_standby_that_was_to_begin_anew_goes_on_with_what_it_takes_over() {
+    let (world, first, standby) = engine_with_standby_told(&["--fresh"]);
     let killed = Instant::now();
     first.process.kill();
     await_takeover(&standby, killed);

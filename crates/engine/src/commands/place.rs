@@ -7,7 +7,7 @@ use model::CrawlName;
 use super::CommandError;
 use super::args::{CrawlArg, StateArg};
 use crate::control::client::ControlClient;
-use crate::frontier::{Database, DiskPlace, Inspected, Place, TableFrontier};
+use crate::frontier::{Database, DiskPlace, FrontierError, Inspected, Place, TableFrontier};
 use crate::limits::DIAL;
 use crate::state::{STATES, SharedFrontier, StateDir, TryOpen};
 
@@ -108,7 +108,13 @@ fn open(args: &CrawlArg, located: &Located, lock: Option<&StateDir>, purpose: Pu
                     }
                     Ok(Box::new(place))
                 }
-                Purpose::Change => Ok(Box::new(database.take(crawl, own)?)),
+                Purpose::Change => {
+                    // Taking one that is not there would make it.
+                    if !database.crawls()?.iter().any(|known| known == crawl.as_str()) {
+                        return Err(FrontierError::Missing(format!("{}, crawl {crawl}", database.address())).into());
+                    }
+                    Ok(Box::new(database.take(crawl, own)?))
+                }
             }
         }
     }
@@ -140,9 +146,15 @@ fn locate(args: &CrawlArg) -> Result<Located, CommandError> {
             only(Database::reach(address.clone(), access, DIAL)?.crawls()?, &address.to_string())?
         }
     };
-    let directory = args.state.state.clone().unwrap_or_else(|| Path::new(STATES).join(crawl.as_str()));
-    let directory = Some(directory).filter(|path| StateDir::has_crawl(path));
-    Ok(Located { directory, shared: Some(SharedFrontier { address, crawl }) })
+    let shared = SharedFrontier { address, crawl };
+    let directory = args.state.state.clone().unwrap_or_else(|| Path::new(STATES).join(shared.crawl.as_str()));
+    // One whose crawl is elsewhere is of another crawl.
+    let is_its = StateDir::shared_frontier(&directory).map_err(CommandError::State)?.as_ref() == Some(&shared);
+    if !is_its && let Some(path) = args.state.state.as_ref().filter(|path| StateDir::has_crawl(path)) {
+        let (path, SharedFrontier { address, crawl }) = (path.display(), &shared);
+        return Err(CommandError::Mistake(format!("the crawl in {path} is not {crawl} in {address}: leave --frontier or --state out")));
+    }
+    Ok(Located { directory: Some(directory).filter(|_| is_its), shared: Some(shared) })
 }
 
 /// The only crawl of a database.

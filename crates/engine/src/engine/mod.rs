@@ -332,7 +332,7 @@ impl Engine {
     pub async fn run<S, Fut>(mut self, interrupt: S) -> Result<(Ended, Box<dyn Frontier>), EngineError>
     where
         S: Fn() -> Fut,
-        Fut: Future<Output = ()>,
+        Fut: Future<Output = ()> + Send + 'static,
     {
         self.look_at_the_budgets();
         let mut tick = tokio::time::interval(TICK);
@@ -364,7 +364,13 @@ impl Engine {
             self.commit();
         }
         self.publish();
-        Ok(self.ended())
+        // What is left is the frontier's, and whoever does not want to wait for that says so as before.
+        let (tenure, signal) = (self.tenure.clone(), interrupt());
+        tokio::spawn(async move {
+            signal.await;
+            tenure.leave();
+        });
+        self.ended()
     }
 
     /// Handles an event and all others that wait, up to a group.
@@ -399,13 +405,13 @@ impl Engine {
         Ok(())
     }
 
-    fn ended(mut self) -> (Ended, Box<dyn Frontier>) {
+    fn ended(mut self) -> Result<(Ended, Box<dyn Frontier>), EngineError> {
         // Whoever still sends is not waited for; what the frontier was ordered to do is done.
         self.channels.events.close();
         if self.stopping.is_some() {
             self.tenure.leave();
         }
-        let frontier = tokio::task::block_in_place(|| self.frontier.finish());
+        let frontier = tokio::task::block_in_place(|| self.frontier.finish())?;
         let ledger = frontier.ledger().clone();
         let complete = ledger.urls.queued == 0;
         let tally = |member: &crate::pool::Member| WorkerTally { host: member.name.clone(), done: member.done, failed: member.failed };
@@ -425,7 +431,7 @@ impl Engine {
             workers,
             abandoned: self.in_flight,
         };
-        (ended, frontier)
+        Ok((ended, frontier))
     }
 }
 

@@ -293,7 +293,7 @@ pub struct Taken {
 }
 
 /// A frontier that cannot go on.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum FrontierError {
     /// The store failed; what is committed is safe.
     #[error("cannot use the frontier: {0}")]

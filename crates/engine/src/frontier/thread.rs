@@ -148,7 +148,7 @@ pub enum FrontierEvent {
 /// The thread.
 pub struct FrontierThread {
     orders: mpsc::Sender<Order>,
-    thread: JoinHandle<Box<dyn Frontier>>,
+    thread: JoinHandle<Result<Box<dyn Frontier>, FrontierError>>,
 }
 
 impl FrontierThread {
@@ -175,32 +175,39 @@ impl FrontierThread {
 
     /// Waits for what was ordered and ends the thread. Nobody may wait for this who should receive its events.
     ///
+    /// # Errors
+    /// When something that was ordered failed, heard of or not: nothing may be committed after it.
+    ///
     /// # Panics
     /// When the thread has panicked.
-    pub fn finish(self) -> Box<dyn Frontier> {
+    pub fn finish(self) -> Result<Box<dyn Frontier>, FrontierError> {
         drop(self.orders);
         match self.thread.join() {
-            Ok(frontier) => frontier,
+            Ok(finished) => finished,
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 }
 
-fn run(mut frontier: Box<dyn Frontier>, mut orders: mpsc::Receiver<Order>, events: &mpsc::Sender<Event>) -> Box<dyn Frontier> {
+fn run(
+    mut frontier: Box<dyn Frontier>,
+    mut orders: mpsc::Receiver<Order>,
+    events: &mpsc::Sender<Event>,
+) -> Result<Box<dyn Frontier>, FrontierError> {
     while let Some(order) = orders.blocking_recv() {
-        let answer = match obey(frontier.as_mut(), order) {
-            Ok(answer) => answer,
-            Err(error) => {
-                // A write error is never tried again: what comes after it must not be committed without it.
-                orders.close();
-                while orders.try_recv().is_ok() {}
-                FrontierEvent::Failed(error)
-            }
+        let done = obey(frontier.as_mut(), order);
+        let (answer, failed) = match done {
+            Ok(answer) => (answer, None),
+            Err(error) => (FrontierEvent::Failed(error.clone()), Some(error)),
         };
         // An engine that has ended listens no more; its last orders are carried out all the same.
         let _ = events.blocking_send(Event::Frontier(answer));
+        if let Some(error) = failed {
+            // A write error is never tried again: what comes after it must not be committed without it.
+            return Err(error);
+        }
     }
-    frontier
+    Ok(frontier)
 }
 
 fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<FrontierEvent, FrontierError> {

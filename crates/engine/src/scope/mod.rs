@@ -123,11 +123,16 @@ pub enum Refusal {
     TooDeep,
     /// Longer than `--max-url-length`.
     TooLong,
+    /// Its host has a longer name than there can be.
+    LongHost,
     /// Its path ends as that of a file that is no page.
     FileType,
     /// Its path repeats itself.
     Repeats,
 }
+
+/// Characters of a host name, at most (RFC 1035, section 2.3.4: 255 bytes with the lengths of its parts). Frontiers rely on it.
+const LONGEST_HOST: usize = 253;
 
 impl Refusal {
     /// The key in a report's `links_refused`.
@@ -138,6 +143,7 @@ impl Refusal {
             Refusal::NotAllowed => "not allowed",
             Refusal::TooDeep => "too deep",
             Refusal::TooLong => "URL too long",
+            Refusal::LongHost => "host name too long",
             Refusal::FileType => "file type",
             Refusal::Repeats => "trap: repeating path",
         }
@@ -151,6 +157,7 @@ impl Refusal {
             Refusal::NotAllowed => "there are allow rules and none matches it",
             Refusal::TooDeep => "it is further from a seed than --max-depth",
             Refusal::TooLong => "it is longer than --max-url-length",
+            Refusal::LongHost => "its host has more than the 253 characters that a name can have",
             Refusal::FileType => "its path ends as that of a file that is no page; see --skip-extensions",
             Refusal::Repeats => "the same segments stand in its path more than twice in a row, as behind a broken link; see --keep-traps",
         }
@@ -234,7 +241,9 @@ impl Scope {
             Refusal::TooDeep => {
                 format!("{depth} links from a seed are more than --max-depth {}", self.max_depth.unwrap_or_default())
             }
-            Refusal::NotAllowed | Refusal::TooLong | Refusal::FileType | Refusal::Repeats => refusal.sentence().to_owned(),
+            Refusal::NotAllowed | Refusal::TooLong | Refusal::LongHost | Refusal::FileType | Refusal::Repeats => {
+                refusal.sentence().to_owned()
+            }
         })
     }
 
@@ -260,6 +269,9 @@ impl Scope {
         }
         if self.links.max_url_length.is_some_and(|max| url.as_str().len() > max) {
             return Err(Refusal::TooLong);
+        }
+        if url.host_str().len() > LONGEST_HOST {
+            return Err(Refusal::LongHost);
         }
         if !self.sites.has(url) && !self.hosts.iter().any(|host| host.matches(url)) {
             return Err(Refusal::OtherSite);
@@ -314,6 +326,14 @@ mod tests {
         ] {
             assert_eq!(scope.judge(&url(text), 0), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_host_with_a_longer_name_than_there_can_be_is_of_no_crawl() {
+        let rules = LinkRules { breadth: Breadth::Any, max_url_length: None, ..LinkRules::default() };
+        let scope = scope("http://b/", &[], &[], None).with(rules);
+        let judged = |length: usize| scope.judge(&url(&format!("http://{}.b/", "a".repeat(length - 2))), 0);
+        assert_eq!([judged(253), judged(254)], [Ok(()), Err(Refusal::LongHost)]);
     }
 
     #[test]

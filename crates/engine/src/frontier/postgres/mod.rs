@@ -42,6 +42,9 @@ pub use lease::Holder;
 /// Pause between two tries to reach the database at start.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// Time for one such try, the making of tables included.
+const READY: Duration = Duration::from_secs(10);
+
 /// Time for giving a lease back. One that is not given back lapses.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
@@ -77,6 +80,11 @@ impl Database {
         let (to, with) = (address.clone(), access.clone());
         background.wait(async move { make_ready(&to, &with, patience).await })?;
         Ok(Database { address, access, background })
+    }
+
+    /// Which database it is.
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The crawls that are there, by name.
@@ -162,7 +170,8 @@ async fn make_ready(address: &Address, access: &Access, patience: Duration) -> R
     let error = |why: &str| FrontierError::Store(format!("cannot use the database {address}: {why}"));
     let mut told = false;
     loop {
-        let why = match make_ready_once(address, access).await {
+        let late = || Failure::Passing(format!("no answer within {} s", READY.as_secs()));
+        let why = match tokio::time::timeout(READY, make_ready_once(address, access)).await.unwrap_or_else(|_| Err(late())) {
             Ok(schema::VERSION) => return Ok(()),
             Ok(version) => {
                 return Err(error(&format!(

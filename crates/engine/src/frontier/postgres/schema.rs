@@ -1,4 +1,4 @@
-//! The tables in the database, made and brought up to date by whoever opens them first. Their version is recorded beside them.
+//! The tables in the database, made by whoever opens them first. Their version is recorded beside them.
 //!
 //! Everything is in the schema `gossamer`: `crawls` has a line for each crawl, by name, with its lease; each of the tables of a frontier has
 //! the rows of all crawls, told apart by a number. A crawl that is discarded gets another number in one step, and what it leaves behind is
@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use crate::frontier::tables::Table;
 
-/// Version of the schema that this program makes. An older one is brought up to it, a newer one is refused.
+/// Version of the schema that this program makes. Any other is refused; the first change will have to bring this one up to it.
 pub(super) const VERSION: i32 = 1;
 
 /// What a database without tables lacks, or one of another version has. Read by its number.

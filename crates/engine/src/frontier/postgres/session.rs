@@ -21,7 +21,7 @@ use crate::frontier::tables::Table;
 /// Time for making a connection, statements included.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// After this long without a sign of life the system asks whether the server is there, and after this long without an answer says no.
+/// After this long without a sign of life the system asks whether the server is there, and after as long without an answer says no.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Every statement goes by primary keys, whatever the planner thinks of tables it has no numbers of yet; commits are on the disk when they
@@ -89,6 +89,8 @@ pub(super) async fn connect(address: &Address, access: &Access) -> Result<Client
         .application_name("gossamer")
         .connect_timeout(CONNECT)
         .keepalives_idle(SILENCE)
+        .keepalives_interval(SILENCE / 5)
+        .keepalives_retries(5)
         .tcp_user_timeout(SILENCE)
         .ssl_mode(if address.tls { SslMode::Require } else { SslMode::Disable });
     if let Some(password) = &access.password {

@@ -8,7 +8,7 @@ use services::postgres::{self, PASSWORD};
 use super::*;
 use crate::frontier::tables::{Batch, CrawlRecord, Durability, Opened, Opening, TableFrontier};
 use crate::frontier::testing::{Desk, database, holder};
-use crate::frontier::{Frontier, Notes};
+use crate::frontier::{Frontier, FrontierThread, Group, Notes, Order};
 use crate::scope::Scope;
 
 fn crawl(desk: &Desk) -> CrawlName {
@@ -133,6 +133,27 @@ fn a_crawl_that_is_discarded_leaves_nothing_behind_and_others_as_they_are() {
     // What is read by the old number is gone as well, and nothing can be written by it.
     assert_eq!(before.get(Table::Alike, &1u32.to_be_bytes()).unwrap(), None);
     assert!(before.write(batch([(2, "late")]), Durability::Usual).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_written_while_the_crawl_was_left_is_no_end_of_a_crawl() {
+    let mut server = postgres::Postgres::start();
+    let access = Access { password: Some(Secret::new(PASSWORD)), authority: None };
+    let reached = Database::reach(Address::parse(&server.url()).unwrap(), access, Duration::from_secs(30)).unwrap();
+    let place = reached.take(CrawlName::new("c").unwrap(), holder("here")).unwrap();
+    let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), None);
+    let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false };
+    let Opened::Ready(frontier, _) = TableFrontier::open(&place, opening).unwrap() else { panic!("complete") };
+    let (events, mut heard) = tokio::sync::mpsc::channel(1);
+    let tenure = frontier.tenure();
+    let thread = FrontierThread::start(frontier, events).unwrap();
+    server.kill();
+    // As an engine does that is told twice to end.
+    heard.close();
+    tenure.leave();
+    thread.order(Order::Commit(Group { given_up: vec![], endings: vec![], notes: Box::default(), scope: Arc::new(nothing()) }));
+    let error = tokio::task::block_in_place(|| thread.finish()).err().unwrap();
+    assert!(matches!(error, FrontierError::Store(_)), "{error}");
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub(super) const RECORD: &str = "record";
 /// The key of the scope: written at each start, unlike the record.
 pub(super) const SCOPE: &str = "scope";
 
+/// How often a URL is looked for that was moved meanwhile.
+const LOOKS: u32 = 3;
+
 /// What the keys of cookies begin with; the domain follows.
 const COOKIES: &str = "cookies/";
 
@@ -345,19 +348,24 @@ impl Storage for TableStorage {
     }
 
     fn find(&self, key: DedupKey) -> Result<Option<Whereabouts>, FrontierError> {
-        let Some(KnownUrl { place, .. }) = known::read(&*self.tables, key)? else { return Ok(None) };
-        for table in [Table::Done, Table::Dead] {
-            if let Some(story) = story(&*self.tables, table, key)? {
-                return Ok(Some(Whereabouts::Ended(story)));
+        // An engine elsewhere may move it while it is looked for: where it is, it is found by looking again.
+        for _ in 0..LOOKS {
+            let Some(KnownUrl { place, .. }) = known::read(&*self.tables, key)? else { return Ok(None) };
+            for table in [Table::Done, Table::Dead] {
+                if let Some(story) = story(&*self.tables, table, key)? {
+                    return Ok(Some(Whereabouts::Ended(story)));
+                }
+            }
+            if let Some(request) = self.queued(place)? {
+                return Ok(Some(Whereabouts::Queued {
+                    given_up: self.given_up(request.url.origin_str()).map(str::to_owned),
+                    in_flight: self.is_in_flight(key),
+                    not_before_ms: place.is_later().then(|| place.millis()),
+                    request,
+                }));
             }
         }
-        let request = self.queued(place)?.ok_or_else(|| damaged("a known URL is neither queued nor ended: run `engine check`"))?;
-        Ok(Some(Whereabouts::Queued {
-            given_up: self.given_up(request.url.origin_str()).map(str::to_owned),
-            in_flight: self.is_in_flight(key),
-            not_before_ms: place.is_later().then(|| place.millis()),
-            request,
-        }))
+        Err(damaged("a known URL is neither queued nor ended: run `engine check`"))
     }
 
     fn done(&self, after: Option<DedupKey>, most: usize) -> Result<Vec<Story>, FrontierError> {
