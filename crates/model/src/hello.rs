@@ -84,7 +84,7 @@ pub struct Welcome {
     pub software: String,
     /// The server's role.
     pub role: Role,
-    /// Jobs or batches it works on at a time; at least 1.
+    /// Jobs or batches it takes from the caller at a time; at least 1. All that it works on, divided by the engines that are connected.
     pub capacity: u32,
     /// Random per process: the same address with another instance is a process started anew.
     pub instance: u64,
@@ -96,9 +96,12 @@ pub struct Welcome {
 /// The answer to a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// Jobs or batches being worked on.
+    /// Jobs or batches being worked on, of all callers.
     pub in_flight: u32,
     /// Whether the server is finishing and takes nothing new.
     #[serde(default)]
     pub draining: bool,
+    /// What [`Welcome::capacity`] is by now, since engines come and go; none if the server does not say, as earlier ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
 }

@@ -36,7 +36,7 @@ impl<T: for<'de> Deserialize<'de>> tokio_serde::Deserializer<T> for MessagePack 
 mod tests {
     use super::*;
     use model::error::code;
-    use model::hello::{Role, Welcome};
+    use model::hello::{Pong, Role, Welcome};
     use model::outcome::{FetchFacts, Page};
     use model::save::PageItems;
     use model::{CrawlUrl, Item, Outcome, RetryClass, Verdict, WireError};
@@ -57,6 +57,20 @@ mod tests {
     fn a_field_added_since_is_filled_in() {
         let welcome: Welcome = decode(&BytesMut::from(FIRST_WELCOME)).unwrap();
         assert_eq!((welcome.capacity, welcome.instance, welcome.draining), (100, 7, false));
+    }
+
+    #[test]
+    fn a_pong_that_says_no_capacity_is_understood_and_one_that_does_is_so_by_an_older_engine() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct OlderPong {
+            in_flight: u32,
+            draining: bool,
+        }
+        let older = OlderPong { in_flight: 3, draining: true };
+        assert_eq!(decode::<Pong>(&encode(&older)).unwrap(), Pong { in_flight: 3, draining: true, capacity: None });
+        let newer = Pong { in_flight: 3, draining: true, capacity: Some(5) };
+        assert_eq!(decode::<OlderPong>(&encode(&newer)).unwrap(), older);
+        assert_eq!(decode::<Pong>(&encode(&newer)).unwrap(), newer);
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Who may call, and how many calls are worked on at a time.
+//! Who may call, how many calls are worked on at a time, and how many of them are whose.
+//!
+//! What a process can do is divided among the engines that are connected: each is told its share, and told again when others come and go. A
+//! share bounds what an engine sends; a call is refused only when everything is taken, so that what one engine leaves is another's.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -35,6 +38,9 @@ struct State {
     draining: bool,
     epochs: HashMap<RunId, Seen>,
     hellos: u64,
+    /// What was said on each connection that is open, by the number of its session.
+    callers: HashMap<u64, Hello>,
+    sessions: u64,
 }
 
 #[derive(Debug)]
@@ -43,11 +49,16 @@ struct Seen {
     hello: u64,
 }
 
-/// One connection's place at the desk. Clones are the same connection.
+/// One connection's place at the desk. Clones are the same connection, whose caller is forgotten with the last of them.
 #[derive(Clone, Debug)]
 pub struct Session {
+    place: Arc<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
     reception: Reception,
-    caller: Arc<Mutex<Option<Hello>>>,
+    number: u64,
 }
 
 /// A call that was let in; counts as in flight until dropped.
@@ -66,14 +77,15 @@ impl Reception {
 
     /// A place for a new connection.
     pub fn session(&self) -> Session {
-        Session { reception: self.clone(), caller: Arc::default() }
+        let mut state = self.state();
+        state.sessions += 1;
+        let number = state.sessions;
+        Session { place: Arc::new(Place { reception: self.clone(), number }) }
     }
 
-    /// The answer to a ping.
-    pub fn pong(&self) -> Pong {
-        // Looked at before the state is locked: `enter` takes the two in the other order.
-        let in_flight = *self.inner.in_flight.borrow();
-        Pong { in_flight, draining: self.state().draining }
+    /// Calls that were let in and have not left.
+    pub fn in_flight(&self) -> u32 {
+        *self.inner.in_flight.borrow()
     }
 
     /// Lets nobody in from now on, and returns when what was let in has left.
@@ -96,22 +108,23 @@ impl Session {
     /// [`code::WRONG_VERSION`] for another protocol version, [`code::STALE_EPOCH`] for an engine that another one of the same run has
     /// replaced.
     pub fn hello(&self, hello: &Hello) -> Result<Welcome, WireError> {
-        let inner = &self.reception.inner;
+        let Place { reception, number } = &*self.place;
+        let inner = &reception.inner;
         if hello.protocol != PROTOCOL {
             let detail =
                 format!("this is {SOFTWARE} with protocol {PROTOCOL}, the caller {} with protocol {}", hello.software, hello.protocol);
             return Err(WireError::new(code::WRONG_VERSION, RetryClass::Dead, detail));
         }
-        let mut state = self.reception.state();
+        let mut state = reception.state();
         if let Some(crawl) = &hello.crawl {
             state.note_epoch(crawl)?;
         }
-        *self.caller.lock().expect("no holder of this lock panics") = Some(hello.clone());
+        state.callers.insert(*number, hello.clone());
         Ok(Welcome {
             protocol: PROTOCOL,
             software: SOFTWARE.to_owned(),
             role: inner.role,
-            capacity: inner.capacity.get(),
+            capacity: state.share(*number, inner.capacity),
             instance: inner.instance,
             draining: state.draining,
         })
@@ -129,9 +142,9 @@ impl Session {
         if Instant::from_std(context.deadline) <= Instant::now() {
             return refuse(code::EXPIRED, "");
         }
-        let inner = &self.reception.inner;
-        let state = self.reception.state();
-        self.check_caller(&state)?;
+        let inner = &self.place.reception.inner;
+        let state = self.place.reception.state();
+        state.check_caller(self.place.number)?;
         if state.draining {
             return refuse(code::DRAINING, "");
         }
@@ -149,21 +162,22 @@ impl Session {
     /// # Errors
     /// [`code::STALE_EPOCH`] as [`Session::enter`].
     pub fn admit(&self) -> Result<(), WireError> {
-        self.check_caller(&self.reception.state())
+        self.place.reception.state().check_caller(self.place.number)
     }
 
     /// The answer to a ping.
     pub fn pong(&self) -> Pong {
-        self.reception.pong()
+        let Place { reception, number } = &*self.place;
+        // Looked at before the state is locked: `enter` takes the two in the other order.
+        let in_flight = reception.in_flight();
+        let state = reception.state();
+        Pong { in_flight, draining: state.draining, capacity: Some(state.share(*number, reception.inner.capacity)) }
     }
+}
 
-    fn check_caller(&self, state: &State) -> Result<(), WireError> {
-        let stale = |detail: &str| Err(WireError::new(code::STALE_EPOCH, RetryClass::Peer, detail));
-        match &*self.caller.lock().expect("no holder of this lock panics") {
-            None => stale("a connection begins with hello"),
-            Some(Hello { crawl: Some(crawl), .. }) if state.is_stale(crawl) => stale("another engine has taken the crawl over"),
-            Some(_) => Ok(()),
-        }
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.reception.state().callers.remove(&self.number);
     }
 }
 
@@ -191,9 +205,35 @@ impl State {
         Ok(())
     }
 
+    fn check_caller(&self, number: u64) -> Result<(), WireError> {
+        let stale = |detail: &str| Err(WireError::new(code::STALE_EPOCH, RetryClass::Peer, detail));
+        match self.callers.get(&number) {
+            None => stale("a connection begins with hello"),
+            Some(Hello { crawl: Some(crawl), .. }) if self.is_stale(crawl) => stale("another engine has taken the crawl over"),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// What this caller is to have in flight at most: as much as every other engine, rounded up so that nothing lies idle; all of it for a
+    /// caller that has no crawl, which is counted among nobody.
+    fn share(&self, number: u64, capacity: NonZeroU32) -> u32 {
+        if self.callers.get(&number).and_then(crawl_of).is_none() {
+            return capacity.get();
+        }
+        // An engine that was taken over from may be frozen and connected for long; its successor must not go halves with it.
+        let engines = self.callers.values().filter_map(crawl_of).filter(|crawl| !self.is_stale(crawl)).count();
+        let engines = u32::try_from(engines).unwrap_or(u32::MAX).max(1);
+        capacity.get().div_ceil(engines)
+    }
+
     fn is_stale(&self, crawl: &CrawlIdentity) -> bool {
         self.epochs.get(&crawl.run).is_some_and(|seen| seen.epoch > crawl.epoch)
     }
+}
+
+/// The crawl of a caller that has work to give.
+fn crawl_of(caller: &Hello) -> Option<&CrawlIdentity> {
+    caller.crawl.as_ref().filter(|_| caller.role == Role::Engine)
 }
 
 #[cfg(test)]
@@ -245,7 +285,7 @@ mod tests {
         let entered = session.enter(&soon()).unwrap();
         assert_eq!(refusal(session.enter(&soon())), code::BUSY);
         drop(entered);
-        assert_eq!(session.pong(), Pong { in_flight: 0, draining: false });
+        assert_eq!(session.pong(), Pong { in_flight: 0, draining: false, capacity: Some(1) });
         session.enter(&soon()).unwrap();
     }
 
@@ -260,6 +300,70 @@ mod tests {
         assert_eq!(old.hello(&engine(1, 1)).unwrap_err().code, code::STALE_EPOCH);
         other.enter(&soon()).unwrap();
         new.enter(&soon()).unwrap();
+    }
+
+    #[test]
+    fn the_capacity_is_divided_among_the_engines_that_are_connected() {
+        let desk = desk(10);
+        let sessions: Vec<Session> = (0..3).map(|_| desk.session()).collect();
+        let shares = || sessions.iter().map(|session| session.pong().capacity).collect::<Vec<_>>();
+        // Of one crawl or of several: each sends for itself.
+        let told = [(1, 10), (1, 5), (2, 4)];
+        for (session, (run, capacity)) in sessions.iter().zip(told) {
+            assert_eq!(session.hello(&engine(run, 1)).unwrap().capacity, capacity);
+        }
+        assert_eq!(shares(), [Some(4); 3]);
+        // Who says hello again is who they were.
+        assert_eq!(sessions[0].hello(&engine(1, 1)).unwrap().capacity, 4);
+        let clone = sessions[0].clone();
+        drop(clone);
+        assert_eq!(shares(), [Some(4); 3]);
+    }
+
+    #[test]
+    fn an_engine_whose_connection_has_closed_leaves_its_share_to_the_others() {
+        let desk = desk(10);
+        let (stays, leaves) = (desk.session(), desk.session());
+        stays.hello(&engine(1, 1)).unwrap();
+        leaves.hello(&engine(2, 1)).unwrap();
+        let call = leaves.clone();
+        drop(leaves);
+        assert_eq!(stays.pong().capacity, Some(5), "one of its calls is still at work");
+        drop(call);
+        assert_eq!(stays.pong().capacity, Some(10));
+    }
+
+    #[test]
+    fn who_only_looks_or_was_taken_over_from_has_no_share() {
+        let desk = desk(10);
+        let (old, looks, silent) = (desk.session(), desk.session(), desk.session());
+        assert_eq!(old.hello(&engine(1, 1)).unwrap().capacity, 10);
+        assert_eq!(looks.hello(&Hello::new(Role::Engine, None)).unwrap().capacity, 10);
+        assert_eq!(old.pong().capacity, Some(10));
+        let new = desk.session();
+        assert_eq!(new.hello(&engine(1, 2)).unwrap().capacity, 10);
+        assert_eq!([&old, &looks, &silent, &new].map(|session| session.pong().capacity), [Some(10); 4]);
+    }
+
+    #[test]
+    fn every_engine_has_a_share_however_many_there_are() {
+        let desk = desk(2);
+        let sessions: Vec<Session> = (0..3).map(|_| desk.session()).collect();
+        sessions.iter().for_each(|session| assert!(session.hello(&engine(1, 1)).is_ok()));
+        assert_eq!(sessions.iter().map(|session| session.pong().capacity).collect::<Vec<_>>(), [Some(1); 3]);
+    }
+
+    #[test]
+    fn what_one_engine_leaves_another_may_take_and_no_more_than_there_is() {
+        let desk = desk(4);
+        let (one, other) = (desk.session(), desk.session());
+        one.hello(&engine(1, 1)).unwrap();
+        other.hello(&engine(2, 1)).unwrap();
+        let mut entered: Vec<Entered> = (0..4).map(|_| one.enter(&soon()).unwrap()).collect();
+        assert_eq!(refusal(one.enter(&soon())), code::BUSY);
+        assert_eq!(refusal(other.enter(&soon())), code::BUSY);
+        entered.truncate(3);
+        other.enter(&soon()).unwrap();
     }
 
     #[test]
@@ -287,7 +391,7 @@ mod tests {
                 threads.spawn(|| (0..50_000).for_each(|_| assert!(session.pong().in_flight <= 8)));
             }
         });
-        assert_eq!(desk.pong().in_flight, 0);
+        assert_eq!(desk.in_flight(), 0);
     }
 
     #[test]

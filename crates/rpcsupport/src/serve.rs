@@ -155,7 +155,7 @@ where
         // A finished handler has handed its answer to the connection's task, which may not have written it yet.
         let _ = tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await;
     }
-    let left = reception.pong().in_flight;
+    let left = reception.in_flight();
     connections.shutdown().await;
     Drained { left }
 }

@@ -292,7 +292,7 @@ async fn pings_while_held(link: &Link<CrawlServiceClient>, worker: &Gated, capac
     let jobs: Vec<_> = (0..capacity).map(|_| start(link, "any")).collect();
     worker.until_at_work(capacity).await;
     for _ in 0..10 {
-        assert_eq!(ping(link).await, Pong { in_flight: capacity, draining: false });
+        assert_eq!(ping(link).await, Pong { in_flight: capacity, draining: false, capacity: Some(capacity) });
     }
     let refused = link.client.process(deadline(LIMIT), job("any")).await.unwrap();
     assert_eq!(refusal(refused), (code::BUSY.to_owned(), RetryClass::Peer));
@@ -300,7 +300,7 @@ async fn pings_while_held(link: &Link<CrawlServiceClient>, worker: &Gated, capac
     for job in jobs {
         assert_page(job).await;
     }
-    assert_eq!(ping(link).await, Pong { in_flight: 0, draining: false });
+    assert_eq!(ping(link).await, Pong { in_flight: 0, draining: false, capacity: Some(capacity) });
 }
 
 #[tokio::test]
@@ -314,6 +314,35 @@ async fn capacity_is_that_of_the_process_and_not_of_a_connection() {
     assert_eq!(refusal(refused).0, code::BUSY);
     worker.worker.open();
     assert_page(held).await;
+}
+
+#[tokio::test]
+async fn capacity_is_divided_while_two_engines_are_connected_and_whole_again_when_one_has_gone() {
+    let worker = Listening::new(7).await;
+    let one = worker.link().await;
+    let other = worker.link().await;
+    assert_eq!((one.welcome.capacity, other.welcome.capacity), (7, 4));
+    assert_eq!((ping(&one).await.capacity, ping(&other).await.capacity), (Some(4), Some(4)));
+    let held = [start(&one, "any"), start(&other, "any")];
+    worker.worker.until_at_work(2).await;
+    drop(other);
+    // With its connection goes what it had at work, and then its share.
+    within(async { while ping(&one).await.capacity != Some(7) {} }).await;
+    worker.worker.until_at_work(1).await;
+    worker.worker.open();
+    let [kept, lost] = held;
+    assert_page(kept).await;
+    assert_lost(lost).await;
+}
+
+#[tokio::test]
+async fn capacity_over_memory_is_divided_while_two_engines_are_linked() {
+    let (reception, worker) = (reception(7), Gated::new());
+    let one = link_worker(&reception, Arc::clone(&worker), hello()).await.unwrap();
+    let other = link_worker(&reception, worker, hello()).await.unwrap();
+    assert_eq!((one.welcome.capacity, other.welcome.capacity), (7, 4));
+    drop(one);
+    within(async { while ping(&other).await.capacity != Some(7) {} }).await;
 }
 
 #[tokio::test]
@@ -421,7 +450,7 @@ async fn a_frame_over_the_limit_from_a_stranger_closes_that_connection_alone() {
     let mut rest = Vec::new();
     let closed = within(stranger.read_to_end(&mut rest)).await;
     assert!(closed.is_err() || rest.is_empty(), "{rest:?}");
-    assert_eq!(ping(&link).await, Pong { in_flight: 0, draining: false });
+    assert_eq!(ping(&link).await, Pong { in_flight: 0, draining: false, capacity: Some(10) });
 }
 
 #[tokio::test]
