@@ -21,7 +21,7 @@ pub enum Event {
         /// How far `-o` is written, if it is a file.
         output: Option<OutputMark>,
     },
-    /// A worker came or went.
+    /// A worker came or went, or takes another number of jobs.
     Worker(WorkerEvent),
     /// The itemsaver came or went.
     Saver(SaverEvent),

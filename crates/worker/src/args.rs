@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, env = "GOSSAMER_WORKER_INSECURE_PLAINTEXT", value_parser = FalseyValueParser::new(), help_heading = "Listening")]
     insecure_plaintext: bool,
 
-    /// Jobs worked on at a time, over all engines [default: 100]. More are refused as busy.
+    /// Jobs worked on at a time, divided among the engines that are connected [default: 100]. More are refused as busy.
     #[arg(long, value_name = "JOBS", env = "GOSSAMER_WORKER_CAPACITY", help_heading = "Work")]
     capacity: Option<String>,
 

@@ -8,6 +8,9 @@ mod exactness;
 /// Processes are killed, frozen, drained and late: nothing is lost, and nothing is stored twice.
 mod failures;
 
+/// Several engines have one worker: it is divided among them.
+mod shared_worker;
+
 /// Fleets of mixed versions.
 mod mixed_versions;
 

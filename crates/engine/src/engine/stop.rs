@@ -89,6 +89,11 @@ impl Engine {
                 self.worker_problems[worker] = None;
                 self.pool.up(worker, client, welcome.capacity);
             }
+            WorkerEvent::Capacity { worker, client, capacity } => {
+                let host = &self.pool.members()[worker].name;
+                tracing::info!(capacity, "worker {host} takes another number of jobs: engines came or went");
+                self.pool.resize(worker, client, capacity);
+            }
             WorkerEvent::Down { worker, why } => {
                 let host = &self.pool.members()[worker].name;
                 let is_wanted = self.pool.members()[worker].retired;

@@ -76,6 +76,15 @@ pub enum WorkerEvent {
         /// What it said of itself.
         welcome: Welcome,
     },
+    /// It takes more or fewer jobs of this engine than before.
+    Capacity {
+        /// Which one.
+        worker: WorkerIndex,
+        /// Calls it.
+        client: WorkerClient,
+        /// How many it takes at a time by now.
+        capacity: u32,
+    },
     /// No new jobs to it: it is draining, gone or silent.
     Down {
         /// Which one.
@@ -159,12 +168,13 @@ async fn stay(
         }
     }
     let line = Arc::new(Line { silent: AtomicBool::new(false), name: name.to_owned() });
-    let mut draining = link.welcome.draining;
-    if !draining {
-        let client = WorkerClient { rpc: link.client.clone(), line: Arc::clone(&line) };
-        tell(WorkerEvent::Up { worker, client, welcome: link.welcome.clone() }).await?;
-    }
     let rpc = link.client.clone();
+    let client = || WorkerClient { rpc: rpc.clone(), line: Arc::clone(&line) };
+    let mut draining = link.welcome.draining;
+    let mut capacity = link.welcome.capacity;
+    if !draining {
+        tell(WorkerEvent::Up { worker, client: client(), welcome: link.welcome.clone() }).await?;
+    }
     let mut heard = Instant::now();
     loop {
         // Whoever has a job of it holds a client, and with it the line: when nobody does, all is finished.
@@ -189,6 +199,10 @@ async fn stay(
                     // The link stays: what is in flight is finished over it.
                     tell(WorkerEvent::Down { worker, why: "it is draining".to_owned() }).await?;
                 }
+                if let Some(by_now) = pong.capacity.filter(|by_now| *by_now != capacity && !draining) {
+                    capacity = by_now;
+                    tell(WorkerEvent::Capacity { worker, client: client(), capacity }).await?;
+                }
             }
             Some(Err(_)) | None if heard.elapsed() >= HEARTBEAT_LOST => {
                 line.silent.store(true, Ordering::Release);
@@ -196,5 +210,67 @@ async fn stay(
             }
             Some(Err(_)) | None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use model::hello::{CrawlIdentity, Hello, Role};
+    use model::{CrawlName, Job, Outcome, RunId, WireError};
+    use rpcsupport::memory::link_worker;
+    use rpcsupport::{Reception, WorkerHandler};
+    use std::num::NonZeroU32;
+
+    /// A worker that is never done.
+    struct Busy;
+
+    impl WorkerHandler for Busy {
+        async fn put_spider(&self, _: SpiderFile) -> Result<(), WireError> {
+            Ok(())
+        }
+
+        async fn process(&self, _: Job) -> Outcome {
+            std::future::pending().await
+        }
+    }
+
+    fn hello(run: u64) -> Hello {
+        Hello::new(Role::Engine, Some(CrawlIdentity { crawl: CrawlName::new("c").unwrap(), run: RunId(run), epoch: 1 }))
+    }
+
+    async fn next(events: &mut mpsc::Receiver<Event>) -> WorkerEvent {
+        match events.recv().await {
+            Some(Event::Worker(event)) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ping_tells_what_a_worker_takes_when_other_engines_come_and_go() {
+        let reception = Reception::new(Role::Worker, NonZeroU32::new(10).unwrap());
+        let desk = reception.clone();
+        let dial = Arc::new(move || {
+            let desk = desk.clone();
+            async move { link_worker(&desk, Arc::new(Busy), hello(1)).await }.boxed()
+        });
+        let (sender, mut events) = mpsc::channel(1);
+        let source = WorkerSource { name: "w".to_owned(), dial };
+        let member = tokio::spawn(keep_linked(7, source, None, CancellationToken::new(), sender));
+        let WorkerEvent::Up { worker: 7, client, welcome } = next(&mut events).await else { panic!("it is there") };
+        assert_eq!((client.name(), welcome.capacity), ("w", 10));
+
+        let other = link_worker(&reception, Arc::new(Busy), hello(2)).await.unwrap();
+        let WorkerEvent::Capacity { worker: 7, client, capacity: 5 } = next(&mut events).await else { panic!("it is shared") };
+        assert_eq!(client.name(), "w");
+        // Said once, and not with each ping.
+        tokio::time::sleep(PING_INTERVAL * 3).await;
+        assert!(events.try_recv().is_err());
+
+        drop(other);
+        let WorkerEvent::Capacity { worker: 7, capacity: 10, .. } = next(&mut events).await else { panic!("it is alone again") };
+        drop(events);
+        member.await.unwrap();
     }
 }

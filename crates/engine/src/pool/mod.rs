@@ -3,7 +3,8 @@
 //! Pure state of the engine loop; [`member`] has the tasks that dial. A *lease* is the right to one request in flight on one worker. Free
 //! leases stand in one queue and go back to its end, so that equal workers get equal shares and a slow one holds up nobody.
 //!
-//! **Invariant.** A worker's leases, free and out, never exceed the capacity it announced, however often it comes and goes.
+//! **Invariant.** A worker's leases, free and out, never exceed the capacity it announced, however often it comes and goes. Where it
+//! announces a smaller one, what is out beyond it is finished and not given out again.
 //! **Invariant.** No lease of a connection that is gone is handed out.
 
 pub mod member;
@@ -71,6 +72,10 @@ pub struct Member {
 #[derive(Clone, Debug)]
 struct Live {
     connection: u64,
+    /// What it takes of us at a time, as it said last.
+    capacity: u32,
+    /// Leases there are, free, resting and out: as many as its capacity, or more while those that are too many are out.
+    leases: u32,
     out: u32,
     refusals: u32,
     /// When the last refusal was counted: those of one moment are one.
@@ -119,9 +124,38 @@ impl<C: Clone> Pool<C> {
         self.connections += 1;
         let connection = self.connections;
         let capacity = capacity.clamp(1, MAX_CAPACITY);
-        self.members[worker].live = Some(Live { connection, out: 0, refusals: 0, refused: None, aside: None });
-        self.free.extend((0..capacity).map(|_| Lease { client: client.clone(), worker, connection, alone: false }));
-        self.interleave();
+        let live = Live { connection, capacity, leases: capacity, out: 0, refusals: 0, refused: None, aside: None };
+        self.members[worker].live = Some(live);
+        self.add_leases(client, worker, connection, capacity);
+    }
+
+    /// A worker that is connected takes more or fewer jobs of us than before, because other engines have come or gone.
+    ///
+    /// More: they join the queue at once, and so does what rests, since there is room now. Fewer: those that are free go, and those that are
+    /// out when they come back.
+    pub fn resize(&mut self, worker: WorkerIndex, client: C, capacity: u32) {
+        let Some(live) = self.members[worker].live.as_mut() else { return };
+        live.capacity = capacity.clamp(1, MAX_CAPACITY);
+        let connection = live.connection;
+        if live.leases < live.capacity {
+            let more = live.capacity - live.leases;
+            (live.leases, live.refusals, live.aside) = (live.capacity, 0, None);
+            let resting: Vec<_> = self.resting.iter().filter(|(_, lease)| lease.worker == worker).map(|(key, _)| *key).collect();
+            self.free.extend(resting.into_iter().filter_map(|key| self.resting.remove(&key)));
+            self.add_leases(client, worker, connection, more);
+        } else {
+            // Those that rest are the first to go: they are what was too much for it.
+            let too_many = live.leases - live.capacity;
+            let mut left = too_many;
+            let mut stays = |lease: &Lease<C>| {
+                let goes = lease.worker == worker && left > 0;
+                left -= u32::from(goes);
+                !goes
+            };
+            self.resting.retain(|_, lease| stays(lease));
+            self.free.retain(|lease| stays(lease));
+            live.leases -= too_many - left;
+        }
     }
 
     /// A worker is gone: its leases die.
@@ -188,9 +222,10 @@ impl<C: Clone> Pool<C> {
 
     /// The same for a job that was no request.
     pub fn give_back_uncounted(&mut self, lease: Lease<C>) {
-        if let Some(lease) = self.returned(lease) {
-            let live = self.live(&lease).expect("its connection is current");
+        if let Some(live) = self.live(&lease) {
             (live.refusals, live.aside) = (0, None);
+        }
+        if let Some(lease) = self.returned(lease) {
             self.free.push_back(lease);
         }
     }
@@ -264,13 +299,23 @@ impl<C: Clone> Pool<C> {
         self.members[lease.worker].live.as_mut().filter(|live| live.connection == lease.connection)
     }
 
-    /// Takes a lease back; none if its connection is gone.
+    /// Takes a lease back; none if its connection is gone, or there is one too many.
     fn returned(&mut self, mut lease: Lease<C>) -> Option<Lease<C>> {
         if std::mem::take(&mut lease.alone) && self.reserved == Some(lease.worker) {
             self.reserved = None;
         }
-        self.live(&lease)?.out -= 1;
+        let live = self.live(&lease)?;
+        live.out -= 1;
+        if live.leases > live.capacity {
+            live.leases -= 1;
+            return None;
+        }
         Some(lease)
+    }
+
+    fn add_leases(&mut self, client: C, worker: WorkerIndex, connection: u64, count: u32) {
+        self.free.extend((0..count).map(|_| Lease { client: client.clone(), worker, connection, alone: false }));
+        self.interleave();
     }
 
     fn rest(&mut self, lease: Lease<C>, until: Instant) {
@@ -380,6 +425,133 @@ mod tests {
         let order: String = std::iter::from_fn(|| pool.take(Instant::now())).map(|lease| lease.client).collect();
         assert_eq!(order, "bnn");
         assert_eq!((pool.live_workers(), pool.members()[0].done), (2, 1));
+    }
+
+    /// All leases that are free now, by worker.
+    fn take_all(pool: &mut Pool<char>) -> Vec<Lease<char>> {
+        std::iter::from_fn(|| pool.take(Instant::now())).collect()
+    }
+
+    fn order(leases: &[Lease<char>]) -> String {
+        leases.iter().map(|lease| lease.client).collect()
+    }
+
+    #[test]
+    fn a_worker_that_takes_more_has_more_leases_at_once_among_those_of_the_others() {
+        let mut pool = pool(&[1, 2]);
+        let out = take(&mut pool);
+        pool.resize(0, 'a', 4);
+        assert_eq!(order(&take_all(&mut pool)), "ababa");
+        pool.give_back(out);
+        assert_eq!(order(&take_all(&mut pool)), "a");
+    }
+
+    #[test]
+    fn a_worker_that_takes_less_is_handed_nothing_until_it_has_fewer_than_it_takes() {
+        let mut pool = pool(&[5, 1]);
+        let mut out: Vec<Lease<char>> = (0..4).map(|_| pool.take_preferring(Some(0), Instant::now()).unwrap()).collect();
+        pool.resize(0, 'a', 2);
+        assert_eq!((order(&take_all(&mut pool)).as_str(), pool.members()[0].in_flight()), ("b", 4));
+        for (left, free) in [(3, ""), (2, ""), (1, "a")] {
+            pool.give_back(out.pop().unwrap());
+            assert_eq!(pool.members()[0].in_flight(), left);
+            assert_eq!(order(&take_all(&mut pool)), free);
+        }
+        assert_eq!(pool.members()[0].done, 3);
+    }
+
+    #[test]
+    fn what_is_out_when_a_worker_takes_less_and_then_more_counts_among_its_leases() {
+        let mut pool = pool(&[4]);
+        let out = take_all(&mut pool);
+        pool.resize(0, 'a', 1);
+        pool.resize(0, 'a', 3);
+        pool.resize(0, 'a', 5);
+        assert_eq!(order(&take_all(&mut pool)), "a");
+        out.into_iter().for_each(|lease| pool.give_back(lease));
+        assert_eq!(order(&take_all(&mut pool)), "aaaa");
+    }
+
+    #[test]
+    fn a_lease_that_is_refused_because_a_worker_takes_less_by_now_is_given_up_and_no_sign_of_a_busy_worker() {
+        let mut pool = pool(&[2]);
+        let mut now = Instant::now();
+        let (first, second) = (take(&mut pool), take(&mut pool));
+        pool.resize(0, 'a', 1);
+        assert!(!pool.refused(first, now));
+        assert_eq!(pool.next_wake(), None);
+        pool.give_back(second);
+        for i in 1..=REFUSALS {
+            let lease = pool.take(now).unwrap();
+            assert!(pool.take(now).is_none());
+            assert_eq!(pool.refused(lease, now), i == REFUSALS, "{i}");
+            now = pool.next_wake().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_rests_is_the_first_to_go_when_a_worker_takes_less_and_rests_no_more_when_it_takes_more() {
+        let mut pool = pool(&[4]);
+        let now = Instant::now();
+        let [a, b, c, d] = <[_; 4]>::try_from(take_all(&mut pool)).unwrap();
+        assert!(!pool.refused(a, now) && !pool.refused(b, now));
+        pool.give_back(c);
+        pool.give_back(d);
+        pool.resize(0, 'a', 3);
+        assert_eq!(pool.next_wake(), Some(now + REST));
+        pool.resize(0, 'a', 2);
+        assert_eq!(pool.next_wake(), None);
+        let out = pool.take(now).unwrap();
+        assert!(!pool.refused(out, now));
+        pool.resize(0, 'a', 3);
+        assert_eq!(pool.next_wake(), None);
+        let free: Vec<Lease<char>> = std::iter::from_fn(|| pool.take(now)).collect();
+        assert_eq!(order(&free), "aaa");
+    }
+
+    #[test]
+    fn a_worker_that_was_set_aside_is_handed_jobs_again_when_it_takes_more() {
+        let mut pool = pool(&[1]);
+        let mut now = Instant::now();
+        for _ in 0..REFUSALS {
+            now = pool.next_wake().unwrap_or(now);
+            let lease = pool.take(now).unwrap();
+            pool.refused(lease, now);
+        }
+        assert!(!pool.has_free(now + REST));
+        pool.resize(0, 'a', 2);
+        let leases = [pool.take(now).unwrap(), pool.take(now).unwrap()];
+        // And what it refuses then is counted anew.
+        leases.into_iter().for_each(|lease| assert!(!pool.refused(lease, now + REST)));
+        assert_eq!(pool.next_wake(), Some(now + REST + REST));
+    }
+
+    #[test]
+    fn a_worker_that_is_away_or_was_told_to_leave_has_no_capacity_to_change() {
+        let mut pool = pool(&[1, 1]);
+        pool.down(0);
+        pool.retire(1);
+        pool.resize(0, 'a', 3);
+        pool.resize(1, 'b', 3);
+        assert!(pool.take(Instant::now()).is_none());
+        pool.up(0, 'a', 2);
+        assert_eq!(order(&take_all(&mut pool)), "aa");
+    }
+
+    #[test]
+    fn a_request_alone_finds_its_worker_also_when_that_takes_one_job_by_now() {
+        let mut pool = pool(&[3]);
+        let now = Instant::now();
+        let out = [take(&mut pool), take(&mut pool)];
+        assert!(pool.take_alone(now).is_none());
+        pool.resize(0, 'a', 1);
+        let [first, second] = out;
+        pool.give_back(first);
+        assert!(pool.take_alone(now).is_none());
+        pool.give_back(second);
+        let alone = pool.take_alone(now).unwrap();
+        pool.give_back(alone);
+        assert_eq!(order(&take_all(&mut pool)), "a");
     }
 
     #[test]
