@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::frontier::{
-    Access, Address, CrawlRecord, Database, DiskPlace, Ending, Fate, Frontier, Holder, Notes, Opened, Opening, PageEnd, Place,
-    TableFrontier,
+    Access, Address, CrawlRecord, Database, DiskPlace, Ending, Entrance, Fate, Frontier, Holder, Home, Notes, Opening, PageEnd,
 };
 use engine::request::Request;
 use engine::scheduler::{HostRules, Next, PolitenessBy, Scheduler, Want};
@@ -37,27 +36,28 @@ enum Store {
 }
 
 impl Store {
-    /// The place of the one crawl in it.
-    fn place(&self) -> Box<dyn Place> {
+    /// The one crawl in it.
+    fn home(&self) -> Box<dyn Home> {
         match self {
             Store::Disk(path) => Box::new(DiskPlace::new(path.join("frontier"), Duration::from_secs(1))),
             Store::Database(address) => {
                 let password = std::env::var("GOSSAMER_FRONTIER_PASSWORD").ok().map(Secret::new);
                 let access = Access { password, authority: None };
                 let database = Database::reach(address.clone(), access, Duration::from_secs(5)).expect("a database");
-                let holder = Holder { name: "a benchmark".to_owned(), token: "a benchmark".to_owned() };
-                Box::new(database.take(CrawlName::new("bench").expect("a name"), holder).expect("a crawl that nobody has"))
+                let name = || "a benchmark".to_owned();
+                let holder = Holder { name: name(), token: name(), place: name() };
+                Box::new(database.enter(CrawlName::new("bench").expect("a name"), holder).expect("a crawl that nobody has"))
             }
         }
     }
 
-    fn open(&self) -> Box<TableFrontier> {
+    fn open(&self) -> Box<dyn Frontier> {
         let new = CrawlRecord::new(CrawlName::new("bench").expect("a name"), RunId(1), None);
         let opening = Opening { new, is_parser: &|_| true, parsing: Vec::new(), rescan: false };
-        let Opened::Ready(frontier, _) = TableFrontier::open(&*self.place(), opening).expect("a frontier") else {
-            unreachable!("it is never complete")
-        };
-        frontier
+        match self.home().open(opening).expect("a frontier") {
+            Entrance::Alone(frontier, _) => frontier,
+            Entrance::Among(..) | Entrance::Complete { .. } => unreachable!("nobody else is at it, and it is never complete"),
+        }
     }
 
     /// A folder or a database.
@@ -81,8 +81,8 @@ impl Store {
     }
 
     /// An empty one.
-    fn begin(&self) -> Box<TableFrontier> {
-        self.place().discard().expect("it can be discarded");
+    fn begin(&self) -> Box<dyn Frontier> {
+        self.home().discard().expect("it can be discarded");
         self.open()
     }
 }
@@ -136,7 +136,7 @@ impl Web {
 
 struct Crawl {
     web: Web,
-    frontier: Box<TableFrontier>,
+    frontier: Box<dyn Frontier>,
     group: usize,
     scope: Scope,
     next_host: u64,

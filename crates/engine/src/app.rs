@@ -1,7 +1,6 @@
 //! A crawl from start to end: read what is needed, reach everybody, run the engine, report.
 
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use crate::embedded::EmbeddedSaver;
 use crate::engine::{Channels, Ended, Engine, EngineError, RESEND, Recruit};
 use crate::event::{EVENTS, Event};
 use crate::fetch_log::{FetchLog, LogStart};
-use crate::frontier::{CrawlRecord, Database, DiskPlace, Frontier, Inspected, OutputMark, Place, TableFrontier};
+use crate::frontier::{CrawlRecord, Database, DiskPlace, FrontierError, Home, Inspected, OutputMark};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
 use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
@@ -78,85 +77,103 @@ pub struct Done {
 /// # Errors
 /// [`StartError`] when nothing could be started; a crawl that began always ends in a report, unless its frontier cannot be written.
 pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done, StartError> {
-    let started = Instant::now();
     let practice = match args.urls.is_empty() && args.spider.is_none() && args.sitemap.is_empty() {
         true => Some(PracticeSite::start().await.context("cannot start the practice site")?),
         false => None,
     };
     let source = seed_source(args, practice.as_ref())?;
+    let mut again = false;
+    loop {
+        match run_once(args, (source.clone(), practice.as_ref()), registry.clone(), screen.clone(), again).await {
+            Err(StartError::Failed(error)) if is_taken_over(&error) => {
+                tracing::warn!("{error:#}; joining them again");
+                again = true;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Whether other engines have gone on without this one.
+fn is_taken_over(error: &anyhow::Error) -> bool {
+    let of_frontier = error.downcast_ref::<FrontierError>();
+    let of_engine = error.downcast_ref::<EngineError>().and_then(|error| match error {
+        EngineError::Frontier(error) => Some(error),
+        EngineError::NoWorkers(_) | EngineError::Thread(_) => None,
+    });
+    matches!(of_frontier.or(of_engine), Some(FrontierError::TakenOver(_)))
+}
+
+/// One life of an engine; `again`: it had one before, from which others have taken over.
+async fn run_once(
+    args: &Args,
+    (source, practice): (SeedSource, Option<&PracticeSite>),
+    registry: Registry,
+    screen: Screen,
+    again: bool,
+) -> Result<Done, StartError> {
+    let started = Instant::now();
     let mut config = Config::build(args, source, &registry.names()).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
-    let (place, succeeds) = find_place(&config, &state).await?;
-    if succeeds && let Some(done) = completed_by_another(&config, &state, &*place, started)? {
-        return Ok(done);
-    }
-    if succeeds && (config.fresh || config.rescan) {
-        tracing::warn!("--fresh and --rescan are for a crawl that begins here: this one was taken over, and goes on");
-    }
+    let home = find_home(&config, &state).await?;
     let wanted = CrawlToOpen {
         crawl: &config.crawl,
         spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
-        fresh: config.fresh && !succeeds,
-        rescan: config.rescan && !succeeds,
+        fresh: config.fresh && !again,
+        rescan: config.rescan && !again,
+        goes_on: again,
     };
-    let mut opened = state.open_frontier(&*place, &wanted, &|name| config.has_parser(name))?;
+    let Some(mut opened) = state.open_frontier(&*home, &wanted, &|name| config.has_parser(name))? else {
+        return Ok(completed_by_others(&config, &state, &*home, started)?);
+    };
     // What was opened holds on to it, and is dropped at the end.
-    drop(place);
+    drop(home);
     let resume_output_at = resume_output(&config, &opened)?;
     opened.frontier.begin_output(output_mark(&config, resume_output_at)).context("cannot begin")?;
-    announce(&config, &opened, practice.as_ref());
+    // As the user gave it: sites that have joined are noted beside it.
+    opened.frontier.keep_scope(&config.scope).context("cannot begin")?;
+    announce(&config, &opened, practice);
     for site in &opened.record.sites {
         config.scope.add_site(site.clone());
     }
     config.permits.extend(&opened.record.permits);
-    opened.frontier.keep_scope(&config.scope).context("cannot begin")?;
     config.engine.restarts = opened.record.restarts();
-    config.engine.resumed = opened.beginning == Beginning::Resumed;
+    config.engine.resumed = matches!(opened.beginning, Beginning::Resumed | Beginning::Joined);
     config.engine.versions = opened.record.versions;
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
     let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
     let stored = Stored::open(&config, &state, &hello).await?;
     let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
-    drop((practice, state));
+    drop(state);
     Ok(done)
 }
 
-/// Where the frontier is, held by this process, and whether another engine had it until now: then this one was its standby.
-async fn find_place(config: &Config, state: &StateDir) -> anyhow::Result<(Box<dyn Place>, bool)> {
+/// Where the frontier is, held by this process.
+async fn find_home(config: &Config, state: &StateDir) -> anyhow::Result<Box<dyn Home>> {
     let Some((address, access)) = &config.frontier else {
         state.keep_place(None)?;
-        return Ok((Box::new(DiskPlace::new(state.frontier(), config.sync)), false));
+        return Ok(Box::new(DiskPlace::new(state.frontier(), config.sync)));
     };
-    state.keep_place(Some(&SharedFrontier { address: address.clone(), crawl: config.crawl.clone() }))?;
+    let holder = state.keep_place(Some(&SharedFrontier { address: address.clone(), crawl: config.crawl.clone() }))?;
     let database = Database::reach(address.clone(), access.clone(), config.engine.wait_for_workers)?;
-    let waited = Arc::new(AtomicBool::new(false));
     let waits = {
-        let (crawl, waited) = (config.crawl.clone(), Arc::clone(&waited));
-        move |holder: &str| {
-            waited.store(true, Ordering::Relaxed);
-            tracing::info!("standby: crawl {crawl} is in the hands of the engine {holder}; it is taken over when that ends or dies");
-        }
+        let crawl = config.crawl.clone();
+        move |holder: &str| tracing::info!("the engine {holder} is opening the crawl {crawl}: waiting for it")
     };
-    let place = database.await_and_take(config.crawl.clone(), state.holder(), waits).await?;
-    let waited = waited.load(Ordering::Relaxed);
-    if waited {
-        tracing::info!("crawl {} is taken over", config.crawl);
-    }
-    Ok((Box::new(place), waited))
+    Ok(Box::new(database.await_and_enter(config.crawl.clone(), holder, waits).await?))
 }
 
-/// What to tell when the engine that was waited for has completed the crawl: there is nothing to go on with.
-fn completed_by_another(config: &Config, state: &StateDir, place: &dyn Place, started: Instant) -> anyhow::Result<Option<Done>> {
-    let Some(record) = TableFrontier::peek(place).filter(|record| record.complete) else { return Ok(None) };
-    tracing::info!("crawl {} was completed by the engine that had it", config.crawl);
-    let Inspected { frontier, .. } = TableFrontier::inspect(place)?;
+/// What to tell when the engines that were at the crawl have completed it: there is nothing to go on with.
+fn completed_by_others(config: &Config, state: &StateDir, home: &dyn Home, started: Instant) -> anyhow::Result<Done> {
+    tracing::info!("crawl {} was completed by the other engines", config.crawl);
+    let Inspected { frontier, record, .. } = home.inspect()?;
     let dead = frontier.dead(None, DEAD_LETTERS)?;
-    let ended = Ended { ledger: record.ledger.clone(), stopped_by: None, fetches: 0, bytes: 0, workers: Vec::new(), abandoned: 0 };
+    let ended = Ended { ledger: frontier.ledger().clone(), stopped_by: None, fetches: 0, bytes: 0, workers: Vec::new(), abandoned: 0 };
     let report = Report::new(config.crawl.to_string(), &record, ended, dead, &config.engine.budgets, started.elapsed());
     let report_problem = write_report(config, &report);
-    let items =
+    let places =
         config.itemsaver.as_ref().map_or_else(|| places(state), |host| Places { items: format!("the itemsaver at {host}"), export: None });
-    Ok(Some(Done { report, places: items, report_problem }))
+    Ok(Done { report, places, report_problem })
 }
 
 /// Writes the report where the user wants it. Answers why it could not.
@@ -331,6 +348,10 @@ fn announce(config: &Config, opened: &OpenedFrontier, practice: Option<&Practice
         Beginning::Resumed => {
             tracing::info!("crawl {crawl} goes on where it was cut short: {done} URLs done, {queued} queued; --fresh begins anew");
         }
+        Beginning::Joined => {
+            let peers: Vec<&str> = opened.peers.iter().map(|peer| peer.name.as_str()).collect();
+            tracing::info!("crawl {crawl} is joined: {done} URLs done, {queued} queued; at it already: {}", peers.join("; "));
+        }
         Beginning::Again => tracing::info!("crawl {crawl} was complete: beginning a new one from {first}{others}, over the same items"),
     }
     let workers = match &config.workers {
@@ -386,7 +407,7 @@ fn resume_output(config: &Config, opened: &OpenedFrontier) -> Result<Option<u64>
     let Some(OutputConfig { target: OutputTarget::File(path), format }) = &config.output else { return Ok(None) };
     let mistake = |sentence: String| StartError::Mistakes(vec![sentence]);
     let name = path.display().to_string();
-    let resumed = opened.beginning == Beginning::Resumed;
+    let resumed = matches!(opened.beginning, Beginning::Resumed | Beginning::Joined);
     let mark = opened.record.output.as_ref().filter(|mark| resumed && mark.file == name);
     let length = path.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
     match (mark, length) {

@@ -72,13 +72,19 @@ impl Jar {
     /// The jar as it was kept.
     pub fn restore(kept: impl IntoIterator<Item = (String, Vec<Cookie>)>) -> Jar {
         let mut jar = Jar::default();
+        jar.add(kept);
+        jar
+    }
+
+    /// Takes in what was kept of further domains, in the place of what is known of them.
+    pub fn add(&mut self, kept: impl IntoIterator<Item = (String, Vec<Cookie>)>) {
         let mut kept: Vec<(String, Vec<Cookie>)> = kept.into_iter().collect();
         kept.sort_by_key(|(_, cookies)| cookies.iter().map(|cookie| cookie.number).max());
         for (domain, cookies) in kept {
-            jar.numbers = jar.numbers.max(cookies.iter().map(|cookie| cookie.number).max().unwrap_or_default());
-            jar.put(&domain, cookies);
+            self.numbers = self.numbers.max(cookies.iter().map(|cookie| cookie.number).max().unwrap_or_default());
+            self.take(&domain);
+            self.put(&domain, cookies);
         }
-        jar
     }
 
     /// Takes in the `Set-Cookie` headers of an answer from this URL. What has changed is added to `changes`.
@@ -283,6 +289,18 @@ mod tests {
         ] {
             assert_eq!(sent(&jar, to), expected, "{to}");
         }
+    }
+
+    #[test]
+    fn what_comes_from_another_engine_takes_the_place_of_what_was_known_of_the_domain() {
+        let mut here = jar("https://example.org/", &["a=1", "b=1"]);
+        let changes = set(&mut Jar::default(), "https://example.org/", &["a=2"]);
+        for _ in 0..3 {
+            here.add(changes.clone());
+        }
+        assert_eq!(sent(&here, "https://example.org/"), "a=2");
+        let same = Jar::restore(changes);
+        assert_eq!((here.bytes, here.by_age.len()), (same.bytes, same.by_age.len()));
     }
 
     #[test]

@@ -115,6 +115,28 @@ impl Ledger {
         }
     }
 
+    /// Adds what another part of the crawl has counted.
+    pub(crate) fn merge(&mut self, part: &Ledger) {
+        let Ledger { urls, items, dead_by_reason, skipped_by_reason, rejected_by_reason, links_refused, pages, parser_conflicts } = part;
+        let UrlCounts { discovered, done, dead, skipped, queued } = urls;
+        self.urls.discovered += discovered;
+        self.urls.done += done;
+        self.urls.dead += dead;
+        self.urls.skipped += skipped;
+        self.urls.queued += queued;
+        self.items.add(*items);
+        self.pages += pages;
+        self.parser_conflicts += parser_conflicts;
+        for (sums, reasons) in [
+            (&mut self.dead_by_reason, dead_by_reason),
+            (&mut self.skipped_by_reason, skipped_by_reason),
+            (&mut self.rejected_by_reason, rejected_by_reason),
+            (&mut self.links_refused, links_refused),
+        ] {
+            reasons.iter().for_each(|(reason, n)| count(sums, reason, *n));
+        }
+    }
+
     pub(crate) fn refuse(&mut self, reason: &str, links: u64) {
         count(&mut self.links_refused, reason, links);
     }

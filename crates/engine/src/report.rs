@@ -78,7 +78,7 @@ impl Report {
         let Ended { ledger, stopped_by, fetches, bytes, workers, abandoned: _ } = ended;
         Report {
             crawl,
-            complete: ledger.urls.queued == 0,
+            complete: stopped_by.is_none(),
             balanced: ledger.is_balanced(),
             stopped_by,
             restarts: before.restarts(),

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use model::{CrawlName, RunId, SpiderHash};
 use tempfile::TempDir;
 
-use crate::frontier::{Address, CrawlRecord, Frontier, FrontierError, Holder, Opened, Opening, Place as FrontierPlace, TableFrontier};
+use crate::frontier::{Address, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Opening, Peer};
 use crate::parse_journal::ParseJournal;
 
 /// A state directory, locked as long as this value lives.
@@ -61,6 +61,8 @@ pub enum Beginning {
     New,
     /// Where it was cut short.
     Resumed,
+    /// Other engines are at it.
+    Joined,
     /// The last one was complete; this is another one over the same items.
     Again,
 }
@@ -73,6 +75,8 @@ pub struct OpenedFrontier {
     pub record: CrawlRecord,
     /// How the crawl begins.
     pub beginning: Beginning,
+    /// The engines that are at it already.
+    pub peers: Vec<Peer>,
     /// The file that the complete crawl before this one wrote, if there was one.
     pub written_before: Option<String>,
 }
@@ -88,6 +92,8 @@ pub struct CrawlToOpen<'c> {
     pub fresh: bool,
     /// Whether to queue again what is done.
     pub rescan: bool,
+    /// Whether one that is complete is left so: this engine had been at it.
+    pub goes_on: bool,
 }
 
 impl StateDir {
@@ -133,26 +139,34 @@ impl StateDir {
     /// # Errors
     /// When what says so cannot be read.
     pub fn shared_frontier(path: &Path) -> anyhow::Result<Option<SharedFrontier>> {
+        Ok(StateDir::kept_place(path)?.map(|(shared, _)| shared))
+    }
+
+    /// The same, and the name under which the database knows the directory.
+    fn kept_place(path: &Path) -> anyhow::Result<Option<(SharedFrontier, String)>> {
         let file = path.join(SHARED);
         let text = match fs::read_to_string(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.with_context(|| format!("cannot read {}", file.display()))?,
         };
-        let parsed = text.split_once('\n').and_then(|(address, crawl)| {
-            Some(SharedFrontier { address: Address::parse(address).ok()?, crawl: CrawlName::new(crawl.trim()).ok()? })
-        });
-        parsed.map(Some).with_context(|| format!("{} does not say where the frontier is", file.display()))
+        let mut lines = text.lines();
+        let mut read = || {
+            let (address, crawl) = (Address::parse(lines.next()?).ok()?, CrawlName::new(lines.next()?).ok()?);
+            Some((SharedFrontier { address, crawl }, lines.next()?.to_owned()))
+        };
+        read().map(Some).with_context(|| format!("{} does not say where the frontier is", file.display()))
     }
 
-    /// Notes where the frontier is: in a database, or, for none, in this directory. Whoever asks about the crawl later finds it.
+    /// Notes where the frontier is: in a database, or, for none, in this directory. Whoever asks about the crawl later finds it. Answers who
+    /// this directory's engine is to the others.
     ///
     /// # Errors
     /// When the directory cannot be written, or says otherwise.
-    pub fn keep_place(&self, shared: Option<&SharedFrontier>) -> anyhow::Result<()> {
+    pub fn keep_place(&self, shared: Option<&SharedFrontier>) -> anyhow::Result<Holder> {
         let path = self.path();
-        match (shared, StateDir::shared_frontier(path)?) {
-            (None, None) => Ok(()),
-            (None, Some(kept)) => bail!(
+        let name = match (shared, StateDir::kept_place(path)?) {
+            (None, None) => String::new(),
+            (None, Some((kept, _))) => bail!(
                 "the frontier of the crawl in {} is in {}: add --frontier, or name another directory with --state",
                 path.display(),
                 kept.address
@@ -163,21 +177,24 @@ impl StateDir {
                     path.display()
                 )
             }
-            (Some(shared), Some(kept)) if shared.crawl != kept.crawl => {
-                Err(FrontierError::OtherCrawl { found: kept.crawl, wanted: shared.crawl.clone() }.into())
+            (Some(shared), Some((kept, _))) if shared.crawl != kept.crawl => {
+                return Err(FrontierError::OtherCrawl { found: kept.crawl, wanted: shared.crawl.clone() }.into());
             }
-            (Some(shared), Some(kept)) if *shared == kept => Ok(()),
+            (Some(shared), Some((kept, name))) if *shared == kept => name,
             (Some(shared), _) => {
                 let file = path.join(SHARED);
+                let name = format!("{:032x}", rand::random::<u128>());
                 // Whole or not at all: a start that is cut short must not keep the next one from reading it.
                 let write = || {
                     let mut whole = tempfile::NamedTempFile::new_in(path)?;
-                    writeln!(whole, "{}\n{}", shared.address, shared.crawl)?;
+                    writeln!(whole, "{}\n{}\n{name}", shared.address, shared.crawl)?;
                     whole.persist(&file).map_err(|error| error.error)
                 };
-                write().map(drop).with_context(|| format!("cannot write {}", file.display()))
+                write().with_context(|| format!("cannot write {}", file.display()))?;
+                name
             }
-        }
+        };
+        Ok(Holder { place: name, ..self.holder() })
     }
 
     /// Who holds a lease for this directory. Its lock lets one process at a time have it, by a file that the running system knows by number:
@@ -195,7 +212,7 @@ impl StateDir {
             // Nobody else has it, so nobody is succeeded before the lease has lapsed.
             _ => format!("{:032x}", rand::random::<u128>()),
         };
-        Holder { name, token }
+        Holder { name, token, place: String::new() }
     }
 
     /// The folder of the frontier.
@@ -218,42 +235,54 @@ impl StateDir {
         matches!(self.place, Place::Kept { .. })
     }
 
-    /// Opens the crawl's frontier. `is_parser` knows the parsers that queued requests may have.
+    /// Opens the crawl's frontier; none: others have completed it. `is_parser` knows the parsers that queued requests may have.
     ///
     /// # Errors
     /// When it cannot be used, belongs to another crawl, or holds requests for parsers that are gone.
     pub fn open_frontier(
         &self,
-        place: &dyn FrontierPlace,
+        home: &dyn Home,
         wanted: &CrawlToOpen<'_>,
         is_parser: &dyn Fn(&str) -> bool,
-    ) -> anyhow::Result<OpenedFrontier> {
+    ) -> anyhow::Result<Option<OpenedFrontier>> {
         let mut new = CrawlRecord::new(wanted.crawl.clone(), RunId(rand::random()), wanted.spider.cloned());
         if wanted.fresh {
             // Another crawl's state is not this one's to discard; what cannot be read is.
-            match TableFrontier::peek(place) {
+            match home.peek() {
                 Some(old) if old.crawl != *wanted.crawl => {
                     return Err(FrontierError::OtherCrawl { found: old.crawl, wanted: wanted.crawl.clone() }.into());
                 }
                 Some(old) => new.versions = old.versions,
                 None => {}
             }
-            place.discard()?;
+            home.discard()?;
         }
         let journal = self.parse_journal();
-        let parsing = ParseJournal::read(&journal).with_context(|| format!("cannot read {}", journal.display()))?;
-        let opening = |new| Opening { new, is_parser, parsing: parsing.clone(), rescan: wanted.rescan };
-        let (opened, written_before) = match TableFrontier::open(place, opening(new.clone()))? {
-            Opened::Complete(old) => {
-                place.discard()?;
-                new.versions = old.versions;
-                (TableFrontier::open(place, opening(new))?, Some(old.output.map(|output| output.file)))
-            }
-            opened @ Opened::Ready(..) => (opened, None),
+        // What this very process was parsing when others went on without it was not lost with any.
+        let parsing = match wanted.goes_on {
+            true => Vec::new(),
+            false => ParseJournal::read(&journal).with_context(|| format!("cannot read {}", journal.display()))?,
         };
-        let Opened::Ready(frontier, mut record) = opened else { bail!("a new frontier says that it is complete") };
+        let opening = |new| Opening { new, is_parser, parsing: parsing.clone(), rescan: wanted.rescan };
+        let (entrance, written_before) = match home.open(opening(new.clone()))? {
+            Entrance::Complete { by_others, .. } if by_others || wanted.goes_on => return Ok(None),
+            Entrance::Complete { record: old, .. } => {
+                home.discard()?;
+                new.versions = old.versions;
+                (home.open(opening(new))?, Some(old.output.map(|output| output.file)))
+            }
+            entrance @ (Entrance::Alone(..) | Entrance::Among(..)) => (entrance, None),
+        };
+        let (frontier, mut record, peers) = match entrance {
+            Entrance::Alone(frontier, record) => (frontier, record, Vec::new()),
+            Entrance::Among(frontier, record, peers) => (frontier, record, peers),
+            Entrance::Complete { .. } => bail!("a new frontier says that it is complete"),
+        };
+        // What was lost is counted now, once.
+        ParseJournal::remove(&journal).with_context(|| format!("cannot remove {}", journal.display()))?;
         let beginning = match written_before {
             Some(_) => Beginning::Again,
+            None if !peers.is_empty() => Beginning::Joined,
             None if record.restarts() > 0 => Beginning::Resumed,
             None => Beginning::New,
         };
@@ -262,7 +291,7 @@ impl StateDir {
             // Every page is written once more.
             written_before = written_before.or(record.output.take().map(|output| output.file));
         }
-        Ok(OpenedFrontier { frontier, record, beginning, written_before })
+        Ok(Some(OpenedFrontier { frontier, record, beginning, peers, written_before }))
     }
 
     /// The directory.

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use engine::inquiry::status::CrawlState;
+use engine::inquiry::status::{CrawlState, CrawlStatus};
+use mockserver::SiteConfig;
 use services::postgres::{self, Postgres};
 use tests::ask::{ask, ask_database, assert_sound, assert_sound_in, await_status, status, status_in};
 use tests::crawl::{Crawl, Finished, Running};
-use tests::exact::{assert_complete, assert_complete_report, assert_fetched, assert_fetched_once, assert_stored};
+use tests::exact::{assert_complete, assert_fetched, assert_fetched_once, assert_stored};
 use tests::program::Program;
 use tests::server::Server;
 use tests::site::PracticeSite;
@@ -26,49 +27,50 @@ struct World {
     site: PracticeSite,
     folder: tempfile::TempDir,
     database: String,
-    _itemsaver: Server,
-}
-
-/// An engine with pages on their way, and another one that waits for its end, in state directories of their own, over one itemsaver.
-fn engine_with_standby() -> (World, Running, Running) {
-    engine_with_standby_told(&[])
-}
-
-/// The same with further flags for the standby.
-fn engine_with_standby_told(flags: &[&str]) -> (World, Running, Running) {
-    let (site, folder, database) = (PracticeSite::small(), tempfile::tempdir().unwrap(), postgres::database());
-    let itemsaver = Server::itemsaver(&folder.path().join("items.db"));
-    let crawl = |state: &str| people(&site, &folder.path().join(state), &database).itemsaver(&itemsaver);
-    site.hold_after(60);
-    let first = crawl("first").start();
-    first.process.line("crawl zhenai from");
-    site.await_held(8);
-    let standby = crawl("standby").args(flags).start();
-    let line = standby.process.line("standby: crawl zhenai is in the hands of the engine ");
-    assert!(line.contains(&format!("process {};", first.process.id())), "{line}");
-    (World { site, folder, database, _itemsaver: itemsaver }, first, standby)
+    itemsaver: Server,
 }
 
 impl World {
+    fn new() -> World {
+        let (folder, database) = (tempfile::tempdir().unwrap(), postgres::database());
+        let itemsaver = Server::itemsaver(&folder.path().join("items.db"));
+        World { site: PracticeSite::small(), folder, database, itemsaver }
+    }
+
+    /// An engine with a state directory of this name.
+    fn engine(&self, state: &str) -> Crawl {
+        people(&self.site, &self.folder.path().join(state), &self.database).itemsaver(&self.itemsaver)
+    }
+
+    /// An engine with pages on their way, and another one that has joined it. All is on one host, so that the first has it.
+    fn two_engines(&self) -> (Running, Running) {
+        self.site.hold_after(60);
+        let first = self.engine("first").start();
+        first.process.line("crawl zhenai from");
+        self.site.await_held(8);
+        let second = self.engine("second").start();
+        let line = second.process.line("crawl zhenai is joined: ");
+        assert!(line.contains(&format!("process {}", first.process.id())), "{line}");
+        (first, second)
+    }
+
     fn stored(&self) -> Vec<StoredItem> {
         store::items(&self.folder.path().join("items.db"))
     }
 
-    /// What the standby's crawl came to.
+    /// What the crawl of an engine came to.
     fn assert_exact(&self, finished: &Finished) {
         assert_complete(finished, &self.site.people());
-        assert_eq!(finished.report.restarts, 1);
+        assert_eq!(finished.report.restarts, 0);
         assert_fetched(&self.site, &self.site.people());
         assert_stored(&self.stored(), &self.site.people());
-        assert_sound_in(&self.database);
     }
 }
 
-/// Waits until a standby has the crawl.
-fn await_takeover(standby: &Running, since: Instant) {
-    standby.process.line("crawl zhenai is taken over");
+/// Waits until an engine has what another one had.
+fn await_takeover(engine: &Running, since: Instant) {
+    engine.process.line("is silent: what it had is taken over");
     assert!(since.elapsed() < TAKEN_OVER_WITHIN, "{:?}", since.elapsed());
-    standby.process.line("crawl zhenai goes on where it was cut short");
 }
 
 #[test]
@@ -84,12 +86,12 @@ fn a_killed_engine_goes_on_from_its_database_and_fetches_only_what_was_not_commi
         site.release();
     }
     assert!(!state.join("frontier").exists(), "nothing of it is here");
-    // The lease has not lapsed, but its holder was of this very directory.
+    // Nobody has buried it, but it was of this very directory.
     let killed = status(&state);
     assert_eq!((killed.state, killed.balanced), (CrawlState::Stopped, true));
     assert_sound(&state);
     let finished = people(&site, &state, &database).run();
-    assert!(!finished.exit.stderr.contains("standby"), "{}", finished.exit.stderr);
+    assert!(finished.exit.stderr.contains("goes on where it was cut short"), "{}", finished.exit.stderr);
     assert_complete(&finished, &site.people());
     assert_fetched(&site, &site.people());
     assert_stored(&store::items(&state.join("items.db")), &site.people());
@@ -99,66 +101,194 @@ fn a_killed_engine_goes_on_from_its_database_and_fetches_only_what_was_not_commi
 }
 
 #[test]
-fn a_standby_takes_over_from_a_killed_engine_and_every_page_and_item_is_there_once() {
-    let (world, first, standby) = engine_with_standby();
+fn an_engine_takes_over_from_a_killed_one_and_every_page_and_item_is_there_once() {
+    let world = World::new();
+    let (first, second) = world.two_engines();
     let killed = Instant::now();
     first.process.kill();
-    await_takeover(&standby, killed);
+    await_takeover(&second, killed);
     world.site.release();
-    world.assert_exact(&standby.finish());
+    world.assert_exact(&second.finish());
+    assert_sound_in(&world.database);
 }
 
 #[test]
-fn a_standby_that_was_to_begin_anew_goes_on_with_what_it_takes_over() {
-    let (world, first, standby) = engine_with_standby_told(&["--fresh"]);
-    let killed = Instant::now();
-    first.process.kill();
-    await_takeover(&standby, killed);
-    world.site.release();
-    world.assert_exact(&standby.finish());
-}
-
-#[test]
-fn an_engine_that_was_frozen_is_taken_over_from_and_thawed_changes_nothing_and_says_so() {
-    let (world, first, standby) = engine_with_standby();
+fn an_engine_that_was_frozen_is_taken_over_from_and_thawed_changes_nothing_and_joins_again() {
+    let world = World::new();
+    let (first, second) = world.two_engines();
     let frozen = Instant::now();
     first.process.freeze();
-    await_takeover(&standby, frozen);
+    await_takeover(&second, frozen);
     // The answers that the frozen one waits for are there when it goes on.
     world.site.release();
-    world.assert_exact(&standby.finish());
+    world.assert_exact(&second.finish());
     let (before, stored) = (status_in(&world.database), world.stored());
     first.process.thaw();
-    let exit = first.process.exit();
-    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
-    assert!(exit.stderr.contains("error: another engine has taken over this crawl"), "{}", exit.stderr);
+    let first = first.finish();
+    assert!(
+        first.exit.stderr.contains("which was silent for too long; nothing was changed since; joining them again"),
+        "{}",
+        first.exit.stderr
+    );
+    assert!(first.exit.stderr.contains("crawl zhenai was completed by the other engines"), "{}", first.exit.stderr);
+    assert_complete(&first, &world.site.people());
     assert_eq!((status_in(&world.database), world.stored()), (before, stored));
     assert_sound_in(&world.database);
 }
 
 #[test]
-fn an_engine_that_is_stopped_gives_the_crawl_to_its_standby_and_every_page_is_fetched_once() {
-    let (world, first, standby) = engine_with_standby();
+fn an_engine_that_is_thawed_while_the_crawl_goes_on_joins_it_and_ends_with_it() {
+    let world = World::new();
+    let (first, second) = world.two_engines();
+    let frozen = Instant::now();
+    first.process.freeze();
+    await_takeover(&second, frozen);
+    first.process.thaw();
+    let line = first.process.line("crawl zhenai is joined: ");
+    assert!(line.contains(&format!("process {}", second.process.id())), "{line}");
+    world.site.release();
+    for finished in [first.finish(), second.finish()] {
+        world.assert_exact(&finished);
+    }
+    assert_sound_in(&world.database);
+}
+
+#[test]
+fn an_engine_that_is_stopped_leaves_the_crawl_to_the_others_and_every_page_is_fetched_once() {
+    let world = World::new();
+    let (first, second) = world.two_engines();
     first.process.interrupt();
     first.process.line("stopping: interrupted");
     world.site.release();
     let stopped = first.process.exit();
     assert_eq!(stopped.code, Some(1), "{}", stopped.stderr);
-    world.assert_exact(&standby.finish());
+    world.assert_exact(&second.finish());
     assert_fetched_once(&world.site, &world.site.people());
+    assert_sound_in(&world.database);
 }
 
 #[test]
-fn a_standby_of_a_crawl_that_is_completed_fetches_nothing_and_tells_how_it_ended() {
-    let (world, first, standby) = engine_with_standby();
+fn an_engine_whose_hosts_have_nothing_says_what_it_waits_for_and_ends_with_the_others() {
+    let world = World::new();
+    let (first, second) = world.two_engines();
+    let state = world.folder.path().join("second");
+    let waits = |status: &CrawlStatus| status.waiting_for.as_ref().is_some_and(|what| what.starts_with("the other engine: "));
+    let idle = await_status(&state, "it says that it waits for the other", waits);
+    assert_eq!((idle.engines, idle.in_flight), (Some(2), 0));
     world.site.release();
-    assert_complete(&first.finish(), &world.site.people());
-    let standby = standby.finish();
-    assert_eq!(standby.exit.code, Some(0), "{}", standby.exit.stderr);
-    assert!(standby.exit.stderr.contains("crawl zhenai was completed by the engine that had it"), "{}", standby.exit.stderr);
-    assert_complete_report(&standby.report, &world.site.people());
-    assert_eq!(standby.report.fetches, 0);
+    let (first, second) = (first.finish(), second.finish());
+    for finished in [&first, &second] {
+        world.assert_exact(finished);
+    }
+    assert_eq!((first.report.fetches, second.report.fetches), (first.report.pages, 0));
     assert_fetched_once(&world.site, &world.site.people());
+    assert_sound_in(&world.database);
+}
+
+#[test]
+fn a_crawl_that_others_are_at_is_neither_discarded_nor_joined_with_another_scope() {
+    let world = World::new();
+    world.site.hold_after(60);
+    let first = world.engine("first").start();
+    world.site.await_held(8);
+    for (flag, sentence) in [
+        ("--fresh", "the crawl zhenai is in use by the engine "),
+        ("--rescan", "the crawl zhenai is in use by the engine "),
+        ("--max-depth=1", "start all of them with the same arguments"),
+    ] {
+        let refused = world.engine("second").arg(flag).start().process.exit();
+        assert_eq!(refused.code, Some(2), "{flag}: {}", refused.stderr);
+        assert!(refused.stderr.contains(sentence), "{flag}: {}", refused.stderr);
+    }
+    let check = ask_database(&world.database, ["check"]);
+    assert_eq!(check.code, Some(2), "{}{}", check.stdout, check.stderr);
+    assert!(check.stderr.contains("in use by the engine"), "{}", check.stderr);
+    world.site.release();
+    world.assert_exact(&first.finish());
+}
+
+/// Hosts with the same 22 pages and 20 items each, for engines to share.
+const HOSTS: [u8; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
+/// What engines share that have some of many hosts each.
+struct WideWorld {
+    site: PracticeSite,
+    folder: tempfile::TempDir,
+    database: String,
+    itemsaver: Server,
+    workers: Vec<Server>,
+}
+
+impl WideWorld {
+    fn new() -> WideWorld {
+        let config = SiteConfig { cities: 1, pages: Some(1), cars: 0, latency: Duration::from_millis(5), ..SiteConfig::practice() };
+        let (site, folder) = (PracticeSite::serve_hosts(config, &HOSTS), tempfile::tempdir().unwrap());
+        let itemsaver = Server::itemsaver(&folder.path().join("items.db"));
+        WideWorld { site, folder, database: postgres::database(), itemsaver, workers: Server::workers(2) }
+    }
+
+    fn engine(&self, name: &str) -> Crawl {
+        let seeds = HOSTS.map(|host| self.site.people_seed_of(&self.site.base_of(host)));
+        let crawl = Crawl::in_state(&self.folder.path().join(name)).frontier(&self.database).spider("zhenai").args(seeds);
+        crawl.itemsaver(&self.itemsaver).workers(&self.workers).args(["--worker-count", "16"])
+    }
+
+    /// Two engines, of which the second comes while the first has pages on their way.
+    fn two_engines(&self, flags: &[&str]) -> [Running; 2] {
+        self.site.hold_after(30);
+        let first = self.engine("first").args(flags).start();
+        self.site.await_held(16);
+        let second = self.engine("second").args(flags).start();
+        second.process.line("crawl zhenai is joined: ");
+        second.process.line("2 engines are at this crawl now");
+        // What the first has on its way is on hosts that it may be leaving: they come to the second once that has ended.
+        self.site.release();
+        [first, second]
+    }
+
+    /// Every page that was fetched, once for each time.
+    fn fetched(&self) -> Vec<String> {
+        let mut fetched: Vec<String> =
+            self.site.arrivals().iter().map(|arrival| format!("http://{}{}", arrival.host, arrival.path)).collect();
+        fetched.sort();
+        fetched
+    }
+
+    fn pages(&self) -> Vec<String> {
+        let mut pages = HOSTS.map(|host| self.site.truth_of(&self.site.base_of(host)).people.unwrap().pages).concat();
+        pages.sort();
+        pages
+    }
+}
+
+#[test]
+fn engines_share_the_hosts_of_a_crawl_and_every_page_is_fetched_once() {
+    let world = WideWorld::new();
+    let finished = world.two_engines(&[]).map(Running::finish);
+    assert_eq!(world.fetched(), world.pages());
+    for finished in &finished {
+        assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
+        assert_eq!((finished.report.pages, finished.report.urls.discovered, finished.report.complete), (264, 264, true));
+        // The same people live on each host.
+        assert_eq!((finished.report.items.saved, finished.report.items.collided), (240, 220));
+        assert!(finished.report.fetches > 0, "each has some of the hosts");
+    }
+    assert_eq!(finished.iter().map(|finished| finished.report.fetches).sum::<u64>(), 264);
+    assert_sound_in(&world.database);
+}
+
+#[test]
+fn a_budget_of_pages_is_never_overshot_by_engines_that_share_it_and_goes_on_from_there() {
+    let world = WideWorld::new();
+    for finished in world.two_engines(&["--max-pages", "100"]).map(Running::finish) {
+        assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
+        assert_eq!((finished.report.pages, finished.report.stopped_by.as_deref()), (100, Some("max-pages")));
+    }
+    assert_eq!(world.fetched().len(), 100);
+    let finished = world.engine("first").run();
+    assert_eq!((finished.exit.code, finished.report.pages, finished.report.complete), (Some(0), 264, true), "{}", finished.exit.stderr);
+    assert_eq!(world.fetched(), world.pages());
+    assert_sound_in(&world.database);
 }
 
 #[test]

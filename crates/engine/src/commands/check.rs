@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use super::args::CheckArgs;
 use super::{CommandError, Outcome, answer, place};
-use crate::frontier::{self, Checked, Faults};
+use crate::frontier::{Checked, Faults};
 use crate::ledger::UrlCounts;
 
 pub(super) fn run(CheckArgs { crawl, repair }: &CheckArgs) -> Result<Outcome, CommandError> {
-    let (_lock, place) = place::stopped(crawl)?;
-    let checked = frontier::check(&*place, *repair)?;
+    let (_lock, home) = place::stopped(crawl)?;
+    let checked = home.check(*repair)?;
     answer(&told(&checked, *repair))?;
     Ok(if checked.is_clean() || *repair { Outcome::Well } else { Outcome::Wrong })
 }

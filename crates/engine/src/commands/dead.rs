@@ -8,7 +8,7 @@ use crate::inquiry::dead::{DeadLetters, dead_letters};
 pub(super) async fn run(DeadArgs { reason, limit, crawl, json }: DeadArgs) -> Result<Outcome, CommandError> {
     let letters = match Found::open(&crawl, Purpose::Look)? {
         Found::Running(crawl) => crawl.dead(reason.as_deref(), limit).await?,
-        Found::Stopped(crawl) => dead_letters(&crawl.inspected.frontier, reason.as_deref(), limit)?,
+        Found::Stopped(crawl) => dead_letters(&*crawl.inspected.frontier, reason.as_deref(), limit)?,
     };
     if let Some(reason) = &reason {
         refuse_unknown(reason, &letters)?;

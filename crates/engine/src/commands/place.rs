@@ -7,7 +7,7 @@ use model::CrawlName;
 use super::CommandError;
 use super::args::{CrawlArg, StateArg};
 use crate::control::client::ControlClient;
-use crate::frontier::{Database, DiskPlace, FrontierError, Inspected, Place, TableFrontier};
+use crate::frontier::{Database, DiskPlace, Frontier, FrontierError, Home, Inspected};
 use crate::limits::DIAL;
 use crate::state::{STATES, SharedFrontier, StateDir, TryOpen};
 
@@ -21,7 +21,7 @@ pub(super) enum Found {
 
 /// A crawl that no engine of this directory is at.
 pub(super) struct Stopped {
-    pub(super) inspected: Inspected,
+    pub(super) inspected: Inspected<Box<dyn Frontier>>,
     /// Where its frontier is, for a person.
     pub(super) name: String,
     _lock: Option<StateDir>,
@@ -53,9 +53,9 @@ impl Found {
                 TryOpen::Opened(lock) => Some(lock),
             },
         };
-        let place = open(args, &located, lock.as_ref(), purpose)?;
-        let inspected = TableFrontier::inspect(&*place)?;
-        Ok(Found::Stopped(Box::new(Stopped { inspected, name: place.name(), _lock: lock })))
+        let home = open(args, &located, lock.as_ref(), purpose)?;
+        let inspected = home.inspect()?;
+        Ok(Found::Stopped(Box::new(Stopped { inspected, name: home.name(), _lock: lock })))
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn running(state: &StateArg) -> Result<ControlClient, CommandError> {
 }
 
 /// A crawl that must not be running: where its frontier is, and the lock of its directory if that is here.
-pub(super) fn stopped(args: &CrawlArg) -> Result<(Option<StateDir>, Box<dyn Place>), CommandError> {
+pub(super) fn stopped(args: &CrawlArg) -> Result<(Option<StateDir>, Box<dyn Home>), CommandError> {
     let located = locate(args)?;
     let lock = match &located.directory {
         None => None,
@@ -83,12 +83,12 @@ pub(super) fn stopped(args: &CrawlArg) -> Result<(Option<StateDir>, Box<dyn Plac
             TryOpen::Opened(lock) => Some(lock),
         },
     };
-    let place = open(args, &located, lock.as_ref(), Purpose::Change)?;
-    Ok((lock, place))
+    let home = open(args, &located, lock.as_ref(), Purpose::Change)?;
+    Ok((lock, home))
 }
 
-/// The place of a crawl's frontier.
-fn open(args: &CrawlArg, located: &Located, lock: Option<&StateDir>, purpose: Purpose) -> Result<Box<dyn Place>, CommandError> {
+/// Where a crawl's frontier is.
+fn open(args: &CrawlArg, located: &Located, lock: Option<&StateDir>, purpose: Purpose) -> Result<Box<dyn Home>, CommandError> {
     match (&located.shared, lock) {
         (None, Some(lock)) => Ok(Box::new(DiskPlace::new(lock.frontier(), std::time::Duration::ZERO))),
         (None, None) => unreachable!("a crawl is in a directory or in a database"),
@@ -100,20 +100,13 @@ fn open(args: &CrawlArg, located: &Located, lock: Option<&StateDir>, purpose: Pu
                 None => StateDir::open(None).map_err(CommandError::State)?.holder(),
             };
             match purpose {
-                Purpose::Look => {
-                    let (place, holder) = database.look(crawl)?;
-                    // One at this very place is dead: its directory is locked by this process.
-                    if let Some(holder) = holder.filter(|holder| holder.token != own.token) {
-                        tracing::warn!("the engine {} works on this crawl: what is told is what it has committed", holder.name);
-                    }
-                    Ok(Box::new(place))
-                }
+                Purpose::Look => Ok(Box::new(database.home(crawl, own))),
                 Purpose::Change => {
                     // Taking one that is not there would make it.
                     if !database.crawls()?.iter().any(|known| known == crawl.as_str()) {
                         return Err(FrontierError::Missing(format!("{}, crawl {crawl}", database.address())).into());
                     }
-                    Ok(Box::new(database.take(crawl, own)?))
+                    Ok(Box::new(database.enter(crawl, own)?))
                 }
             }
         }

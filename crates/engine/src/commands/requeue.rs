@@ -5,7 +5,7 @@ use super::dead::refuse_unknown;
 use super::place::{Found, Purpose};
 use super::{CommandError, Outcome, answer};
 use crate::control::Requeue;
-use crate::frontier::{Frontier, Requeued};
+use crate::frontier::Requeued;
 use crate::inquiry::dead::dead_letters;
 
 pub(super) async fn run(RequeueArgs { reason, crawl }: RequeueArgs) -> Result<Outcome, CommandError> {
@@ -20,7 +20,7 @@ pub(super) async fn run(RequeueArgs { reason, crawl }: RequeueArgs) -> Result<Ou
         Found::Stopped(mut crawl) => {
             let frontier = &mut crawl.inspected.frontier;
             if let Some(reason) = reason {
-                refuse_unknown(reason, &dead_letters(frontier, Some(reason), 1)?)?;
+                refuse_unknown(reason, &dead_letters(&**frontier, Some(reason), 1)?)?;
             }
             let Requeued { urls, items, woken: _ } = frontier.requeue(reason)?;
             let next = format!("; start the crawl in {} again, as it was started, to go on with them", crawl.name);

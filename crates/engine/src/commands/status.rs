@@ -8,7 +8,7 @@ use crate::inquiry::status::CrawlStatus;
 pub(super) async fn run(StatusArgs { crawl, json }: StatusArgs) -> Result<Outcome, CommandError> {
     let status = match Found::open(&crawl, Purpose::Look)? {
         Found::Running(crawl) => crawl.status().await?,
-        Found::Stopped(crawl) => CrawlStatus::of_stopped(&crawl.inspected.record, &crawl.inspected.frontier),
+        Found::Stopped(crawl) => CrawlStatus::of_stopped(&crawl.inspected.record, &*crawl.inspected.frontier),
     };
     if json { answer_json(&status) } else { answer(&status.to_string()) }
 }

@@ -11,7 +11,7 @@ pub(super) async fn run(WhyArgs { url, crawl, json }: WhyArgs) -> Result<Outcome
     let url = CrawlUrl::parse(&url).map_err(|error| CommandError::Mistake(format!("{url:?} is no URL that is crawled: {error}")))?;
     let explanation = match Found::open(&crawl, Purpose::Look)? {
         Found::Running(crawl) => crawl.why(&url).await?,
-        Found::Stopped(crawl) => explain(&crawl.inspected.frontier, crawl.inspected.scope.as_ref(), url)?,
+        Found::Stopped(crawl) => explain(&*crawl.inspected.frontier, crawl.inspected.scope.as_ref(), url)?,
     };
     if json { answer_json(&explanation) } else { answer(&explanation.to_string()) }
 }

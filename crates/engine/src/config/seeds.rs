@@ -9,7 +9,7 @@ use super::values::Values;
 use crate::request::Request;
 
 /// Where the seeds come from, with everything read that had to be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum SeedSource {
     /// URLs as typed, or lines of standard input.
     Urls(Vec<String>),

@@ -60,6 +60,7 @@ impl Engine {
     pub(super) fn changed(&mut self, changed: Changed, woken: &[(model::Origin, Health)], ledger: Ledger, now: Instant) {
         self.asks -= 1;
         self.ledger = ledger;
+        self.others.forget_the_end();
         for (origin, health) in woken {
             self.scheduler.wake(origin, health, now);
         }
@@ -179,6 +180,7 @@ impl Engine {
             process: Some(std::process::id()),
             restarts: self.config.restarts,
             seconds: Some(self.started.elapsed().as_secs_f64()),
+            engines: self.tenure.is_shared().then_some(self.others.engines.max(1)),
             in_flight: self.in_flight,
             unsaved: self.unsaved.len(),
             waiting_for: self.waiting_for(),

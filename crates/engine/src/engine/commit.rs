@@ -38,7 +38,7 @@ impl Engine {
         if budgets.max_items.is_none() && budgets.max_errors.is_none() {
             return;
         }
-        let EndingCounts { mut saved, mut dead } = EndingCounts::of(&self.endings);
+        let EndingCounts { mut saved, mut dead, .. } = EndingCounts::of(&self.endings);
         if let Some(group) = &self.committing {
             saved += group.counts.saved;
             dead += group.counts.dead;
@@ -53,6 +53,7 @@ impl Engine {
             FrontierEvent::Committed { committed, ledger } => {
                 let group = self.committing.take().expect("one group at a time is on its way");
                 self.uncommitted_bytes -= group.bytes;
+                self.others.committed(group.counts.pages);
                 self.ledger = *ledger;
                 self.note(committed, now);
             }
@@ -76,6 +77,7 @@ impl Engine {
                 }
                 self.scheduler.refill(&origin, requests, more, later, now);
             }
+            FrontierEvent::Tended { tended, ledger } => self.tended(*tended, *ledger, now),
             FrontierEvent::ToSend(items) => self.resend(items),
             FrontierEvent::Looked => self.asks -= 1,
             FrontierEvent::Changed { changed, woken, ledger } => self.changed(changed, &woken, *ledger, now),
@@ -107,7 +109,10 @@ impl EndingCounts {
         let mut counts = EndingCounts::default();
         for ending in endings {
             match &ending.fate {
-                Fate::Page(page) => counts.saved += page.facts.items.saved,
+                Fate::Page(page) => {
+                    counts.saved += page.facts.items.saved;
+                    counts.pages += 1;
+                }
                 Fate::Dead { .. } => counts.dead += 1,
                 Fate::Redirected { .. } | Fate::Skipped { .. } | Fate::Again { .. } | Fate::Unsent => {}
             }

@@ -83,7 +83,7 @@ impl Engine {
         self.in_flight < self.config.worker_count
             && self.in_flight + self.unsaved.len() + self.uncommitted() < self.config.page_permits
             && self.uncommitted_bytes < self.config.outcome_bytes
-            && self.config.budgets.allows_page(self.pages_begun)
+            && self.allows_page()
     }
 
     /// A request that has taken workers with it waits for one of its own. One at a time: a second goes back into the queue.

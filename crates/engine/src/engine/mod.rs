@@ -15,6 +15,7 @@ mod resend;
 mod robots;
 mod settle;
 mod stop;
+mod tend;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -48,6 +49,7 @@ use crate::scope::Scope;
 
 pub use resend::RESEND;
 use resend::Resending;
+use tend::Others;
 
 /// How often the loop looks at the clock when nothing else wakes it: the precision of `--max-time`, of the grace and of the progress.
 const TICK: Duration = Duration::from_millis(200);
@@ -205,6 +207,8 @@ pub struct Engine {
     stopping: Option<Stopping>,
     /// Origins whose sitemaps were entered from rules of an earlier start.
     sitemaps_found: HashSet<Origin>,
+    /// Other engines at the crawl.
+    others: Others,
     /// Nothing is handed out until somebody says so.
     paused: bool,
     /// What was asked of the frontier's thread and is not answered.
@@ -244,6 +248,7 @@ struct Committing {
 struct EndingCounts {
     saved: u64,
     dead: u64,
+    pages: u64,
 }
 
 /// Nothing more is dispatched; what is in flight is finished.
@@ -305,6 +310,7 @@ impl Engine {
             notes,
             stopping: None,
             sitemaps_found: HashSet::new(),
+            others: Others::default(),
             paused: false,
             asks: 0,
             named_workers: dismissals.len(),
@@ -413,7 +419,7 @@ impl Engine {
         }
         let frontier = tokio::task::block_in_place(|| self.frontier.finish())?;
         let ledger = frontier.ledger().clone();
-        let complete = ledger.urls.queued == 0;
+        let complete = self.stopping.is_none() || ledger.urls.queued == 0 && !self.tenure.is_shared();
         let tally = |member: &crate::pool::Member| WorkerTally { host: member.name.clone(), done: member.done, failed: member.failed };
         let mut workers: Vec<WorkerTally> = Vec::new();
         for tally in self.pool.members().iter().map(tally) {

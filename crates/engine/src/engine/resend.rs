@@ -34,6 +34,11 @@ impl Resending {
 }
 
 impl Resending {
+    /// Whether items of pages on such hosts are on their way.
+    pub(super) fn is_about(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        self.out.values().flatten().any(|item| is_such(item.page.host_str()))
+    }
+
     /// There may be more, also before those that were sent last.
     pub(super) fn begin_again(&mut self) {
         (self.last, self.ended, self.again) = (None, false, self.asked);

@@ -40,13 +40,13 @@ impl Engine {
             && self.given_up.is_empty()
             && self.asks == 0
             && self.resending.is_idle(self.stopping.is_some());
-        if idle && self.ledger.urls.queued == 0 {
+        if idle && self.is_all_done() {
             return true;
         }
-        if idle && self.stopping.is_none() && !self.config.budgets.allows_page(self.pages_begun) {
+        if idle && self.stopping.is_none() && self.has_used_up_its_pages() {
             self.stop(StopReason::MaxPages);
         }
-        if idle && self.stopping.is_none() && self.takes == 0 && self.scheduler.is_held_by_budget() {
+        if idle && self.stopping.is_none() && self.takes == 0 && self.scheduler.is_held_by_budget() && !self.may_get_more() {
             self.stop(StopReason::MaxPagesPerHost);
         }
         match self.stopping {
@@ -74,6 +74,7 @@ impl Engine {
             }
             self.stop(StopReason::Stalled);
         }
+        self.order_tend(now);
         self.publish();
         Ok(())
     }
@@ -206,6 +207,9 @@ impl Engine {
         }
         if self.in_flight > 0 || ledger.urls.queued == 0 {
             return None;
+        }
+        if let Some(others) = self.waiting_for_others() {
+            return Some(others);
         }
         match self.scheduler.waiting_hosts(now) {
             0 => None,

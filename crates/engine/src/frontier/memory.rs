@@ -248,6 +248,10 @@ impl Storage for MemoryStorage {
         Ok(self.send.range((bound(after), Bound::Unbounded)).map(|(_, item)| item.clone()).take(most).collect())
     }
 
+    fn is_to_send(&self, place: ItemPlace) -> Result<bool, FrontierError> {
+        Ok(self.send.contains_key(&place))
+    }
+
     fn sent(&mut self, place: ItemPlace) {
         self.send.remove(&place);
     }

@@ -9,8 +9,10 @@
 
 mod alike;
 mod disk;
+mod home;
 mod postgres;
 mod rules;
+mod sharded;
 mod storage;
 mod story;
 mod tables;
@@ -34,8 +36,10 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 pub use disk::DiskPlace;
-pub use postgres::{Access, Address, AddressError, Database, Holder, PostgresPlace};
+pub use home::{Entrance, Home};
+pub use postgres::{Access, Address, AddressError, Database, Holder, Peer};
 pub use rules::StoredFrontier;
+pub use sharded::DatabaseHome;
 pub use storage::ItemPlace;
 pub use story::{DeadLetter, OriginState, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
 pub use tables::{
@@ -50,6 +54,7 @@ use crate::ledger::Ledger;
 use crate::request::Request;
 use crate::scheduler::{Health, KnownRobots};
 use crate::scope::{Scope, Site};
+use sharded::{Division, Shard};
 
 /// Where requests are kept.
 pub trait Frontier: Send {
@@ -158,7 +163,23 @@ pub trait Frontier: Send {
     /// As [`commit`](Frontier::commit).
     fn complete(&mut self) -> Result<(), FrontierError>;
 
-    /// The counters, as of the last commit.
+    /// Sees to what other engines have to do with: takes what is free, enters what they have found. On disk there is nothing to see to.
+    ///
+    /// # Errors
+    /// As [`commit`](Frontier::commit).
+    fn tend(&mut self, _scope: &Scope, _budget: Option<PageBudget>) -> Result<Tended, FrontierError> {
+        Ok(Tended { engines: 1, over: self.ledger().urls.queued == 0, ..Tended::default() })
+    }
+
+    /// Gives back what [`Tended::leaving`] named and of which nothing is handed out any more.
+    ///
+    /// # Errors
+    /// As [`commit`](Frontier::commit).
+    fn give_back(&mut self) -> Result<(), FrontierError> {
+        Ok(())
+    }
+
+    /// The counters, as of the last commit; those of other engines as they were looked at last.
     fn ledger(&self) -> &Ledger;
 
     /// The right to work on the crawl.
@@ -270,6 +291,67 @@ pub struct Committed {
     pub stale: u64,
 }
 
+/// What [`Frontier::tend`] came to.
+#[derive(Debug, Default)]
+pub struct Tended {
+    /// Engines that are at the crawl, this one included.
+    pub engines: usize,
+    /// Origins that have requests to take now or later, found by others.
+    pub woken: Vec<(Origin, Health)>,
+    /// Origins that were another engine's until now: nobody knows what that had in flight.
+    pub restored: Vec<(Origin, Health)>,
+    /// The cookies that came with them.
+    pub cookies: cookies::Changes,
+    /// Sites that have joined the scope, some of them known.
+    pub sites: Vec<Site>,
+    /// Addresses beyond the public ones that further seeds permit, some of them known.
+    pub permits: Vec<NetPermit>,
+    /// What is to be handed out no more, and given back.
+    pub leaving: Leaving,
+    /// There may be refused items that are to be sent again.
+    pub items_to_send: bool,
+    /// More has been found by others than was entered.
+    pub more: bool,
+    /// Nothing that was found is on its way from one engine to another.
+    pub is_quiet: bool,
+    /// The highest version that a page of what is here was given.
+    pub versions: u64,
+    /// Pages that this engine may begin beyond those it has committed, if there is a budget.
+    pub pages_left: u64,
+    /// Nothing is left to do in the whole crawl.
+    pub over: bool,
+}
+
+/// A budget of pages that engines share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageBudget {
+    /// Pages that all engines together may commit.
+    pub max: u64,
+    /// About so many more this engine could do with now.
+    pub wanted: u64,
+}
+
+/// Hosts that another engine is to have.
+#[derive(Clone, Debug, Default)]
+pub struct Leaving(Option<(Division, Vec<Shard>)>);
+
+impl Leaving {
+    fn of(division: Division, shards: impl Iterator<Item = Shard>) -> Leaving {
+        let shards: Vec<Shard> = shards.collect();
+        Leaving((!shards.is_empty()).then_some((division, shards)))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether a host is one of them.
+    pub fn has(&self, host: &str) -> bool {
+        self.0.as_ref().is_some_and(|(division, shards)| shards.contains(&division.shard(host)))
+    }
+}
+
 /// What was queued again.
 #[derive(Clone, Debug, Default)]
 pub struct Requeued {
@@ -324,6 +406,15 @@ pub enum FrontierError {
         /// The format it is in.
         found: u32,
     },
+    /// Other engines are at it with another spider.
+    #[error("other engines are at the crawl {0} with another version of its spider: give them all the same, or end them first")]
+    OtherSpider(CrawlName),
+    /// It was begun by a program with another public suffix list, by which its hosts are divided.
+    #[error("the crawl {0} was begun by a program with another public suffix list: go on with that one, or --fresh")]
+    OtherSuffixes(CrawlName),
+    /// Other engines are at it with another scope.
+    #[error("other engines are at the crawl {0} with other seeds or other rules for links: start all of them with the same arguments")]
+    OtherScope(CrawlName),
     /// Another engine works on the crawl.
     #[error("the crawl {crawl} is in use by the engine {by}")]
     InUse {
@@ -332,10 +423,7 @@ pub enum FrontierError {
         /// That engine, in words for a person.
         by: String,
     },
-    /// Another engine has taken the crawl from this one, whose lease had lapsed.
-    #[error(
-        "another engine has taken over this crawl: {} ({}, epoch {}); nothing was changed since",
-        .0.by.as_deref().unwrap_or("it has ended"), .0.crawl, .0.epoch
-    )]
+    /// The other engines have given this one up and taken what it had.
+    #[error("the other engines of the crawl {} have gone on without this one, which was silent for too long; nothing was changed since", .0.crawl)]
     TakenOver(TakenOver),
 }

@@ -92,7 +92,12 @@ impl<S: Storage> StoredFrontier<S> {
         }
         for mut link in links {
             link.key = scope.key(&link.url, link.key);
-            self.enter_new(&link, Some(Admission { scope, is_repeated }), answer)?;
+            let admission = Some(Admission { scope, is_repeated });
+            if self.storage.keeps(link.url.host_str()) {
+                self.enter_new(&link, admission, answer)?;
+            } else {
+                self.pass_on(link, admission, answer);
+            }
         }
         Ok(())
     }
@@ -114,8 +119,12 @@ impl<S: Storage> StoredFrontier<S> {
         self.storage.end(Story { request, end, at_ms });
     }
 
-    /// Enters a request whose key is not known; `admission` is asked only then.
+    /// Enters a request whose key is not known; `admission` is asked only then. What another part of the crawl keeps is left to that.
     fn enter_new(&mut self, request: &Request, admission: Option<Admission<'_>>, answer: &mut Answer) -> Result<(), FrontierError> {
+        if !self.storage.keeps(request.url.host_str()) {
+            self.pass_on(request.clone(), admission, answer);
+            return Ok(());
+        }
         let parser = hash(&request.parser);
         if let Some(known) = self.storage.parser_of(request.key)? {
             self.ledger.parser_conflicts += u64::from(known != parser);
@@ -131,14 +140,22 @@ impl<S: Storage> StoredFrontier<S> {
         Ok(())
     }
 
+    /// Leaves a request to the part of the crawl that keeps its URL, if it is admitted.
+    fn pass_on(&mut self, request: Request, admission: Option<Admission<'_>>, answer: &mut Answer) {
+        if let Some(reason) = admission.and_then(|admission| judge(&request, admission)) {
+            return self.ledger.refuse(reason, 1);
+        }
+        let manner = if admission.is_some() { Manner::Found } else { Manner::Named };
+        answer.elsewhere.push(Entry { request, manner });
+    }
+
     /// Why a link to an unknown URL is not followed.
-    fn refusal(&mut self, request: &Request, Admission { scope, is_repeated }: Admission<'_>) -> Option<&'static str> {
-        if let Err(refusal) = scope.judge_request(request) {
-            return Some(refusal.code());
-        }
-        if is_repeated {
-            return Some(scope::SAME_CONTENT);
-        }
+    fn refusal(&mut self, request: &Request, admission: Admission<'_>) -> Option<&'static str> {
+        judge(request, admission).or_else(|| self.trap(request, admission.scope))
+    }
+
+    /// Why one more URL like this is too many, if it is.
+    fn trap(&mut self, request: &Request, scope: &Scope) -> Option<&'static str> {
         let (most, shape) = (scope.links().alike?, scope::shape(&request.url)?);
         if self.alike.admit(shape, most.get()) {
             return None;
@@ -151,6 +168,10 @@ impl<S: Storage> StoredFrontier<S> {
 
     /// Queues a request of a redirect chain once more, if it ended as done. One that waits or was given up is left to that.
     fn reopen(&mut self, request: &Request, answer: &mut Answer) -> Result<(), FrontierError> {
+        if !self.storage.keeps(request.url.host_str()) {
+            answer.elsewhere.push(Entry { request: request.clone(), manner: Manner::Again });
+            return Ok(());
+        }
         if self.storage.parser_of(request.key)?.is_none() {
             return self.enter_new(request, None, answer);
         }
@@ -159,6 +180,22 @@ impl<S: Storage> StoredFrontier<S> {
             self.queue(request, None, answer);
         }
         Ok(())
+    }
+
+    /// Enters a request that another part of the crawl came upon, and judged by its scope.
+    pub(super) fn enter_from_elsewhere(&mut self, entry: &Entry, scope: &Scope, answer: &mut Answer) -> Result<(), FrontierError> {
+        let Entry { request, manner } = entry;
+        if *manner == Manner::Found
+            && self.storage.parser_of(request.key)?.is_none()
+            && let Some(reason) = self.trap(request, scope)
+        {
+            self.ledger.refuse(reason, 1);
+            return Ok(());
+        }
+        match manner {
+            Manner::Found | Manner::Named => self.enter_new(request, None, answer),
+            Manner::Again => self.reopen(request, answer),
+        }
     }
 
     /// Queues a request that is counted as queued. In the queue of an origin that was given up it is dead.
@@ -178,6 +215,10 @@ impl<S: Storage> StoredFrontier<S> {
     fn resent(&mut self, resent: Resent) -> Result<(), FrontierError> {
         let Resent { mut item, answer } = resent;
         let place = item.place();
+        if !self.storage.is_to_send(place)? {
+            // Another engine has sent it meanwhile.
+            return Ok(());
+        }
         self.storage.sent(place);
         uncount(&mut self.ledger.rejected_by_reason, &item.reason, 1);
         match answer {
@@ -218,9 +259,7 @@ impl<S: Storage> StoredFrontier<S> {
     }
 
     pub(super) fn apply(&mut self, notes: &Notes) -> Result<(), FrontierError> {
-        for (mark, count) in self.alike.changes() {
-            self.storage.count_alike(mark, count);
-        }
+        self.note_alike();
         self.storage.apply(&self.ledger, notes)
     }
 
@@ -318,11 +357,39 @@ struct Admission<'s> {
     is_repeated: bool,
 }
 
+/// Why a page's link is not followed, wherever its URL is kept.
+fn judge(request: &Request, Admission { scope, is_repeated }: Admission<'_>) -> Option<&'static str> {
+    if let Err(refusal) = scope.judge_request(request) {
+        return Some(refusal.code());
+    }
+    is_repeated.then_some(scope::SAME_CONTENT)
+}
+
+/// A request for a URL that another part of the crawl keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) request: Request,
+    pub(super) manner: Manner,
+}
+
+/// How a request comes to be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// As a link that the scope admits: entered if it is not known, and within the budgets against traps.
+    Found,
+    /// As a seed, or as where a redirect leads: entered if it is not known.
+    Named,
+    /// As a step of a redirect chain that is fetched once more if it is done.
+    Again,
+}
+
 /// A commit's answer while it is made.
 #[derive(Default)]
-struct Answer {
-    committed: Committed,
-    woken: HashSet<Origin>,
+pub(super) struct Answer {
+    pub(super) committed: Committed,
+    pub(super) woken: HashSet<Origin>,
+    /// What other parts of the crawl are to enter.
+    pub(super) elsewhere: Vec<Entry>,
 }
 
 impl Answer {
@@ -332,24 +399,25 @@ impl Answer {
         }
     }
 
-    fn finish(mut self, storage: &impl Storage) -> Committed {
+    fn finish(self, storage: &impl Storage) -> Committed {
+        self.finish_by(|origin| Some(storage.health(origin)))
+    }
+
+    /// The answer, with what is known of the origins; those of which nothing is are left out.
+    pub(super) fn finish_by(mut self, health: impl Fn(&Origin) -> Option<Health>) -> Committed {
         let mut woken: Vec<Origin> = self.woken.into_iter().collect();
         // A stated order, so that the same crawl takes the same course.
         woken.sort();
-        let with_health = |origin: Origin| {
-            let health = storage.health(&origin);
-            (origin, health)
-        };
-        self.committed.woken = woken.into_iter().map(with_health).collect();
+        self.committed.woken = woken.into_iter().filter_map(|origin| health(&origin).map(|health| (origin, health))).collect();
         self.committed
     }
 }
 
-impl<S: Storage> Frontier for StoredFrontier<S> {
-    fn commit(&mut self, group: Vec<Ending>, notes: &Notes, scope: &Scope) -> Result<Committed, FrontierError> {
-        let mut answer = Answer::default();
+impl<S: Storage> StoredFrontier<S> {
+    /// What a group changes, as part of the open one.
+    pub(super) fn work(&mut self, group: Vec<Ending>, notes: &Notes, scope: &Scope, answer: &mut Answer) -> Result<(), FrontierError> {
         for ending in group {
-            self.end(ending, scope, notes.now_ms, &mut answer)?;
+            self.end(ending, scope, notes.now_ms, answer)?;
         }
         for (origin, health) in &notes.health {
             self.storage.set_health(origin, health);
@@ -361,11 +429,26 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
             self.storage.set_cookies(domain, cookies);
         }
         for found in &notes.found {
-            self.enter_new(found, Some(Admission { scope, is_repeated: false }), &mut answer)?;
+            self.enter_new(found, Some(Admission { scope, is_repeated: false }), answer)?;
         }
         for resent in notes.resent.clone() {
             self.resent(resent)?;
         }
+        Ok(())
+    }
+
+    /// Puts what is counted against traps into the open group.
+    pub(super) fn note_alike(&mut self) {
+        for (mark, count) in self.alike.changes() {
+            self.storage.count_alike(mark, count);
+        }
+    }
+}
+
+impl<S: Storage> Frontier for StoredFrontier<S> {
+    fn commit(&mut self, group: Vec<Ending>, notes: &Notes, scope: &Scope) -> Result<Committed, FrontierError> {
+        let mut answer = Answer::default();
+        self.work(group, notes, scope, &mut answer)?;
         self.apply(notes)?;
         Ok(answer.finish(&self.storage))
     }

@@ -21,6 +21,11 @@ pub trait Storage: Send {
     /// When the store cannot be read.
     fn parser_of(&self, key: DedupKey) -> Result<Option<u32>, FrontierError>;
 
+    /// Whether URLs of a host are kept here, and not in another part of the crawl.
+    fn keeps(&self, _host: &str) -> bool {
+        true
+    }
+
     /// Whether a request is handed out by this process. That is never stored: a process that dies leaves it waiting.
     fn is_in_flight(&self, key: DedupKey) -> bool;
 
@@ -163,6 +168,12 @@ pub trait Storage: Send {
     /// # Errors
     /// When the store cannot be read.
     fn to_send(&self, after: Option<ItemPlace>, most: usize) -> Result<Vec<RejectedItem>, FrontierError>;
+
+    /// Whether an item is to be sent again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn is_to_send(&self, place: ItemPlace) -> Result<bool, FrontierError>;
 
     /// Takes an item out of those to be sent again.
     fn sent(&mut self, place: ItemPlace);

@@ -25,15 +25,11 @@ pub(super) struct Standing {
     pub(super) taken_over: Option<TakenOver>,
 }
 
-/// Who has a crawl now.
+/// An engine that the others have given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenOver {
     /// The crawl.
     pub crawl: String,
-    /// The engine that has it, in words for a person; none if none has it any more.
-    pub by: Option<String>,
-    /// The epoch it was taken with.
-    pub epoch: i64,
 }
 
 impl Tenure {
@@ -44,6 +40,11 @@ impl Tenure {
 
     pub(super) fn of(standing: watch::Receiver<Standing>, leaving: CancellationToken) -> Tenure {
         Tenure { standing: Some(standing), leaving }
+    }
+
+    /// Whether other engines may be at the crawl.
+    pub fn is_shared(&self) -> bool {
+        self.standing.is_some()
     }
 
     /// Whether anything may be handed out.
@@ -93,12 +94,9 @@ mod tests {
         assert_eq!((tenure.holds(now), tenure.problem(now)), (false, Some("refused".to_owned())));
         keeper.send_modify(|standing| standing.problem = None);
         assert!(tenure.holds(now) && tenure.lost().is_none());
-        let taken_over = TakenOver { crawl: "c".to_owned(), by: Some("b".to_owned()), epoch: 7 };
+        let taken_over = TakenOver { crawl: "c".to_owned() };
         keeper.send_modify(|standing| standing.taken_over = Some(taken_over));
         assert!(!tenure.holds(now));
-        assert_eq!(
-            tenure.lost().unwrap().to_string(),
-            "another engine has taken over this crawl: b (c, epoch 7); nothing was changed since"
-        );
+        assert!(tenure.lost().unwrap().to_string().starts_with("the other engines of the crawl c have gone on without this one"));
     }
 }

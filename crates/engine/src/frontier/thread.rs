@@ -12,7 +12,7 @@ use model::Origin;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Committed, Ending, Frontier, FrontierError, ItemPlace, Notes, RejectedItem, Requeued, Taken};
+use super::{Committed, Ending, Frontier, FrontierError, ItemPlace, Notes, PageBudget, RejectedItem, Requeued, Taken, Tended};
 use crate::control::{ASKS, Reply, Requeue, Seeded};
 use crate::event::Event;
 use crate::ledger::Ledger;
@@ -20,9 +20,9 @@ use crate::request::Request;
 use crate::scheduler::{Health, KnownRobots};
 use crate::scope::Scope;
 
-/// Orders that may wait: one commit, one look for items to send again, the takes that are out, and what was asked. The engine keeps within
+/// Orders that may wait: one commit, one look for items to send again, one at the other engines, the takes that are out, and what was asked. The engine keeps within
 /// [`TAKES`] and [`ASKS`] and sends the others only after the last one's answer, so there is room.
-const ORDERS: usize = TAKES + ASKS + 2;
+const ORDERS: usize = TAKES + ASKS + 3;
 
 /// Takes that may be out at a time.
 pub const TAKES: usize = 64;
@@ -47,6 +47,15 @@ pub enum Order {
         after: Option<ItemPlace>,
         /// At most so many.
         most: usize,
+    },
+    /// See to what other engines have to do with; before it, give back what was to be left, if `left` says that nothing of that is at work.
+    Tend {
+        /// Judges what is found.
+        scope: Arc<Scope>,
+        /// Whether nothing of what was to be left is at work any more.
+        left: bool,
+        /// The budget of pages, if there is one.
+        budget: Option<PageBudget>,
     },
     /// Let someone look at it. Answered by [`FrontierEvent::Looked`].
     Look(Look),
@@ -127,6 +136,13 @@ pub enum FrontierEvent {
         taken: Taken,
         /// Its robots rules, if they were asked for: none if they never were fetched.
         robots: Option<Option<KnownRobots>>,
+    },
+    /// The others were seen to.
+    Tended {
+        /// What that came to.
+        tended: Box<Tended>,
+        /// The counters after it.
+        ledger: Box<Ledger>,
     },
     /// Items that are to be sent again; none: there are no more.
     ToSend(Vec<RejectedItem>),
@@ -223,6 +239,13 @@ fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<FrontierEvent, Fron
             let robots = robots.then(|| frontier.robots(&origin)).transpose()?;
             let taken = frontier.take(&origin, most, Instant::now())?;
             Ok(FrontierEvent::Taken { origin, taken, robots })
+        }
+        Order::Tend { scope, left, budget } => {
+            if left {
+                frontier.give_back()?;
+            }
+            let tended = Box::new(frontier.tend(&scope, budget)?);
+            Ok(FrontierEvent::Tended { tended, ledger: Box::new(frontier.ledger().clone()) })
         }
         Order::ToSend { after, most } => frontier.to_send(after, most).map(FrontierEvent::ToSend),
         Order::Look(Look(look)) => {

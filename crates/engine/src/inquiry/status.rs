@@ -35,6 +35,9 @@ pub struct CrawlStatus {
     pub pages: u64,
     /// Items.
     pub items: ItemCounts,
+    /// Engines that are at it, if it is shared: the counters are those of all, what is in flight and the workers those of the one that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engines: Option<usize>,
     /// Requests at the workers.
     pub in_flight: usize,
     /// Pages whose items are on their way to the store.
@@ -105,6 +108,7 @@ impl CrawlStatus {
             urls: ledger.urls,
             pages: ledger.pages,
             items: ledger.items,
+            engines: None,
             in_flight: 0,
             unsaved: 0,
             waiting_for: None,

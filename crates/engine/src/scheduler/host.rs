@@ -320,6 +320,17 @@ impl Host {
         Some(given)
     }
 
+    /// Forgets what waits in its lanes. Answers its requests, and whose robots.txt is not fetched here after all.
+    pub(super) fn withdraw(&mut self) -> (Vec<Request>, Vec<Origin>) {
+        let (requests, errands): (Vec<_>, Vec<_>) = self.lanes.iter_mut().map(Lane::withdraw).unzip();
+        (requests.into_iter().flatten().collect(), errands.into_iter().flatten().collect())
+    }
+
+    /// Whether something of it is in flight, may still be with a silent worker, or is asked of the frontier.
+    pub(super) fn is_at_work(&self, now: Instant) -> bool {
+        self.slots.in_flight > 0 || self.slots.silent().any(|until| until > now) || self.lanes.iter().any(Lane::is_asked)
+    }
+
     pub(super) fn returned(&mut self) {
         self.slots.in_flight -= 1;
         self.pages_begun -= 1;

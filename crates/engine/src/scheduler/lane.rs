@@ -155,6 +155,11 @@ impl Lane {
         Some(self.ill.as_ref().map_or(work, |ill| work.max(ill.until)))
     }
 
+    /// Whether the frontier is asked to fill it.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// What it has to give, now that it is due. Rules that are wanted become an errand.
     pub(super) fn turn(&mut self, now: Instant) -> LaneTurn {
         let Some(next) = self.window.front().filter(|_| self.errands.is_empty()) else {
@@ -244,6 +249,13 @@ impl Lane {
             self.robots = Robots::Wanted;
         }
         self.window.drain(..).collect()
+    }
+
+    /// Forgets what waits in it; how well it is stays known. Answers its requests, and whose robots.txt is not fetched here after all.
+    pub(super) fn withdraw(&mut self) -> (Vec<Request>, Vec<Origin>) {
+        (self.more, self.woken, self.later) = (false, false, None);
+        let errands = std::mem::take(&mut self.errands);
+        (self.window.drain(..).collect(), errands.into_iter().map(|errand| errand.of).collect())
     }
 
     /// Returns whether that changes its health.

@@ -90,6 +90,15 @@ pub enum Next {
     Wait(Option<Instant>),
 }
 
+/// What [`Scheduler::withdraw`] comes to.
+#[derive(Debug, PartialEq)]
+pub struct Withdrawn {
+    /// What waited in windows.
+    pub requests: Vec<Request>,
+    /// Whether something of those hosts is still in flight.
+    pub is_busy: bool,
+}
+
 /// An origin's window that wants to be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
@@ -472,6 +481,25 @@ impl Scheduler {
         cleared
     }
 
+    /// Forgets what waits on hosts that another engine is to have; nothing more of them is handed out before they are woken again.
+    pub fn withdraw(&mut self, is_leaving: impl Fn(&HostName) -> bool, now: Instant) -> Withdrawn {
+        let leaving: Vec<HostName> = self.hosts.keys().filter(|name| is_leaving(name)).cloned().collect();
+        let mut withdrawn = Withdrawn { requests: Vec::new(), is_busy: false };
+        for name in leaving {
+            let (requests, errands) = self.change(&name, now, |host, _| host.withdraw());
+            self.held -= requests.len();
+            withdrawn.requests.extend(requests);
+            // Whoever waits for one asks for it anew.
+            errands.iter().filter(|origin| !is_leaving(&origin.host())).for_each(|origin| self.robots_failed(origin, now));
+            if self.hosts[&name].is_at_work(now) {
+                withdrawn.is_busy = true;
+            } else {
+                self.drop_host(&name, now);
+            }
+        }
+        withdrawn
+    }
+
     /// Origins whose health has changed since this was asked last, to be kept by the frontier. `pages` is not filled in.
     pub fn changes(&mut self) -> impl Iterator<Item = (Origin, Health)> + use<'_> {
         self.changed.drain()
@@ -542,6 +570,21 @@ impl Scheduler {
             self.listings += 1;
             host.idle = Some((time, self.listings));
             self.idle.insert((time, self.listings), name.clone());
+        }
+    }
+
+    /// Forgets a host of which nothing is at work.
+    fn drop_host(&mut self, name: &HostName, now: Instant) {
+        for gate in self.hosts[name].gates.clone() {
+            self.stop_waiting(name, &gate);
+            self.leave(&gate, 0, now);
+        }
+        let Some(host) = self.hosts.remove(name) else { return };
+        if let Some(key) = host.listed {
+            self.listed.remove(&key);
+        }
+        if let Some(key) = host.idle {
+            self.idle.remove(&key);
         }
     }
 

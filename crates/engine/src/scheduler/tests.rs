@@ -797,6 +797,54 @@ fn a_robots_txt_elsewhere_is_fetched_under_the_clock_of_that_host() {
 }
 
 #[test]
+fn hosts_that_another_engine_is_to_have_give_nothing_until_they_are_woken_and_say_what_is_at_work() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(1), None));
+    for base in ["http://a/", "http://b/", "http://c/"] {
+        fill(&mut scheduler, base, 2, now);
+    }
+    assert_eq!(pop(&mut scheduler, now), "http://a/0");
+    let leaves = |scheduler: &mut Scheduler, now| {
+        let Withdrawn { requests, is_busy } = scheduler.withdraw(|host| host.as_str() != "c", now);
+        let mut urls: Vec<String> = requests.iter().map(|request| request.url.to_string()).collect();
+        urls.sort();
+        (urls, is_busy)
+    };
+    let urls = |urls: &[&str]| urls.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>();
+    assert_eq!(leaves(&mut scheduler, now), (urls(&["http://a/1", "http://b/0", "http://b/1"]), true));
+    assert_eq!(leaves(&mut scheduler, now), (vec![], true));
+    assert_eq!(pop(&mut scheduler, now), "http://c/0");
+    scheduler.ended(&origin("http://a/"), Slot::Free, None, now, 0.0);
+    assert_eq!(leaves(&mut scheduler, now), (vec![], false));
+    scheduler.ended(&origin("http://c/"), Slot::Free, None, now, 0.0);
+    let later = now + Duration::from_secs(1);
+    assert_eq!(pop(&mut scheduler, later), "http://c/1");
+    assert_eq!(scheduler.next(later), Next::Wait(None));
+    // It is kept after all: as from another engine, so that it waits its delay once more.
+    scheduler.restore(&origin("http://b/"), &Health::default(), later);
+    assert_eq!(scheduler.next(later), Next::Wait(Some(later + Duration::from_secs(1))));
+    let then = later + Duration::from_secs(1);
+    scheduler.next(then);
+    assert_eq!(scheduler.wants().map(|want| want.origin), Some(origin("http://b/")));
+    refill(&mut scheduler, &origin("http://b/"), vec![request("http://b/0")], false, None, then);
+    assert_eq!(pop(&mut scheduler, then), "http://b/0");
+}
+
+#[test]
+fn a_robots_txt_elsewhere_whose_host_goes_to_another_engine_is_asked_for_anew() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(rules(Some(0), None));
+    scheduler.read_robots(&origin("http://a/"), None, now);
+    scheduler.refill(&origin("http://a/"), vec![request("http://a/0")], false, None, now);
+    let asked = errand(&mut scheduler, now);
+    scheduler.ended(&origin("http://a/"), Slot::Free, None, now, 0.0);
+    scheduler.send_for_robots(RobotsErrand { url: request("http://b/robots.txt").url, ..asked.clone() }, now);
+    let withdrawn = scheduler.withdraw(|host| host.as_str() == "b", now);
+    assert_eq!(withdrawn, Withdrawn { requests: vec![], is_busy: false });
+    assert_eq!(errand(&mut scheduler, now), asked);
+}
+
+#[test]
 fn a_robots_txt_that_cannot_be_fetched_keeps_its_origin_waiting_until_it_is_tried_again_or_given_up() {
     let mut now = Instant::now();
     let (mut scheduler, of) = (Scheduler::new(rules(Some(0), None)), origin("http://a/"));

@@ -43,6 +43,16 @@ impl DiskPlace {
         self.path.with_extension("discarded")
     }
 
+    /// Removes the folder, out of the way in one step, so that a kill leaves the whole of it or nothing.
+    pub(super) fn remove(&self) -> Result<(), FrontierError> {
+        self.remove_leftover()?;
+        match fs::rename(&self.path, self.leftover()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(FrontierError::Store(format!("cannot discard {}: {error}", self.path.display()))),
+            Ok(()) => self.remove_leftover(),
+        }
+    }
+
     fn remove_leftover(&self) -> Result<(), FrontierError> {
         let leftover = self.leftover();
         match fs::remove_dir_all(&leftover) {
@@ -62,16 +72,6 @@ impl Place for DiskPlace {
     fn open(&self) -> Result<Arc<dyn Tables>, FrontierError> {
         self.remove_leftover()?;
         Ok(Arc::new(DiskTables::open(&self.path, self.sync)?))
-    }
-
-    /// Out of the way in one step, so that a kill leaves the whole of it or nothing.
-    fn discard(&self) -> Result<(), FrontierError> {
-        self.remove_leftover()?;
-        match fs::rename(&self.path, self.leftover()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(FrontierError::Store(format!("cannot discard {}: {error}", self.path.display()))),
-            Ok(()) => self.remove_leftover(),
-        }
     }
 
     fn name(&self) -> String {

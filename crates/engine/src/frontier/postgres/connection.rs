@@ -67,7 +67,11 @@ impl Connection {
                     self.keeper.note(self.line, None);
                     return Ok(done);
                 }
-                Err(Failure::Lasting(why)) => return Err(self.error(&why)),
+                Err(Failure::Lasting(why)) => {
+                    // What is wrong may be that this engine is of the crawl no more.
+                    let taken_over = self.keeper.taken_over().map(FrontierError::TakenOver);
+                    return Err(taken_over.unwrap_or_else(|| self.error(&why)));
+                }
                 Err(Failure::Passing(why)) => why,
             };
             failures += 1;

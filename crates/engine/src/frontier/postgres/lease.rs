@@ -1,7 +1,7 @@
-//! The lease of a crawl: one engine at a time has it. It is taken with a new epoch, renewed by a task over a connection of its own, lapses by
-//! the database's clock if that does not happen, and is given back at the end.
+//! The lease under which a crawl is opened: one engine at a time begins it, joins it, discards or repairs it. It is taken with a new epoch,
+//! renewed by a task over a connection of its own, lapses by the database's clock if that does not happen, and is given back once it is open.
 //!
-//! **Invariant.** Whoever commits names the epoch it took the lease with. Once another engine has taken it, nothing of the former is written.
+//! **Invariant.** What is written of the crawl as a whole names the epoch. Once another engine has the lease, nothing of the former is written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,24 +15,25 @@ use super::failure::Failure;
 use super::keeper::Line;
 use super::session::Session;
 use super::statements;
+use crate::frontier::sharded::SUFFIXES;
 use crate::frontier::{FrontierError, TakenOver};
 
 /// How often it is renewed.
-const RENEW: Duration = Duration::from_secs(2);
+pub(super) const RENEW: Duration = Duration::from_secs(2);
 
 /// The pause before it is tried again.
-const RENEW_AGAIN: Duration = Duration::from_millis(300);
+pub(super) const RENEW_AGAIN: Duration = Duration::from_millis(300);
 
 /// Time for a renewal.
-const RENEW_LIMIT: Duration = Duration::from_secs(3);
+pub(super) const RENEW_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long it lasts in the database. Whoever died is succeeded no later than this after its last renewal.
-const LASTS: Duration = Duration::from_secs(10);
+pub(super) const LASTS: Duration = Duration::from_secs(10);
 
-/// How long it is relied on from before a renewal is asked for: shorter, in case the clocks run at different speeds.
-const RELIED_ON: Duration = Duration::from_secs(8);
+/// How long it is relied on, from before a renewal is asked for: shorter, in case the clocks run at different speeds.
+pub(super) const RELIED_ON: Duration = Duration::from_secs(8);
 
-/// How often a standby looks.
+/// How often one looks who waits for it.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Who has a lease.
@@ -43,50 +44,49 @@ pub struct Holder {
     /// What proves that another process had the lease at the very same place, where only one can be at a time: then it is dead, and the lease
     /// need not lapse.
     pub token: String,
+    /// The place, however often it is started there: what only goes on there, such as a file of output, is kept under this name.
+    pub place: String,
 }
 
 /// How a crawl stands in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stand {
-    pub(super) number: i32,
-    pub(super) groups: i64,
+pub(in crate::frontier) struct Stand {
+    /// The crawl's number; those of its shards follow.
+    pub(in crate::frontier) number: i32,
+    pub(in crate::frontier) shards: i32,
+    /// The public suffix list that its hosts are divided by.
+    pub(in crate::frontier) suffixes: String,
     pub(super) epoch: i64,
-    /// Who has the lease, as long as it has not lapsed.
-    pub(super) holder: Option<Holder>,
+    /// Who has the lease, in words, as long as it has not lapsed.
+    holder: Option<String>,
 }
 
 impl Stand {
     fn of(row: &Row) -> Stand {
-        let (is_held, name, token): (bool, Option<String>, Option<String>) = (row.get(3), row.get(4), row.get(5));
-        let holder = name.zip(token).filter(|_| is_held).map(|(name, token)| Holder { name, token });
-        Stand { number: row.get(0), groups: row.get(1), epoch: row.get(2), holder }
+        let (is_held, holder): (bool, Option<String>) = (row.get(4), row.get(5));
+        let holder = holder.filter(|_| is_held);
+        Stand { number: row.get(0), shards: row.get(1), suffixes: row.get(2), epoch: row.get(3), holder }
     }
 
     /// How a crawl stands; none: there is no such crawl.
     pub(super) async fn look(session: &Session, crawl: &str) -> Result<Option<Stand>, tokio_postgres::Error> {
         Ok(session.client.query_opt(statements::LOOK, &[&crawl]).await?.as_ref().map(Stand::of))
     }
-
-    /// What to tell an engine that had the crawl before.
-    pub(super) fn taken_over(stand: Option<Stand>, crawl: &str) -> TakenOver {
-        let (holder, epoch) = stand.map_or((None, 0), |Stand { holder, epoch, .. }| (holder, epoch));
-        TakenOver { crawl: crawl.to_owned(), by: holder.map(|holder| holder.name), epoch }
-    }
 }
 
 /// Tries to take the lease. Answers its epoch, or who has it.
-pub(super) async fn take(connection: &Connection, crawl: &str, holder: &Holder) -> Result<Result<i64, String>, FrontierError> {
+pub(super) async fn take(connection: &Connection, crawl: &str, shards: i32, holder: &Holder) -> Result<Result<i64, String>, FrontierError> {
     let (crawl, holder) = (Arc::<str>::from(crawl), Arc::new(holder.clone()));
     let work = |session: Arc<Session>| {
         let (crawl, holder) = (Arc::clone(&crawl), Arc::clone(&holder));
         async move {
-            session.client.execute(statements::ENTER, &[&&*crawl]).await?;
+            session.client.execute(statements::ENTER, &[&&*crawl, &shards, &SUFFIXES]).await?;
             let lasts = LASTS.as_millis() as i64;
-            if let Some(row) = session.client.query_opt(statements::TAKE, &[&&*crawl, &holder.name, &holder.token, &lasts]).await? {
+            if let Some(row) = session.client.query_opt(statements::TAKE_LEASE, &[&&*crawl, &holder.name, &holder.token, &lasts]).await? {
                 return Ok(Ok(row.get(0)));
             }
             let stand = Stand::look(&session, &crawl).await?;
-            Ok(Err(stand.and_then(|stand| stand.holder).map_or_else(|| "that has just ended".to_owned(), |holder| holder.name)))
+            Ok(Err(stand.and_then(|stand| stand.holder).unwrap_or_else(|| "that has just opened it".to_owned())))
         }
     };
     let sent = Instant::now();
@@ -101,12 +101,13 @@ pub(super) async fn take(connection: &Connection, crawl: &str, holder: &Holder) 
 pub(super) async fn await_and_take(
     connection: &Connection,
     crawl: &str,
+    shards: i32,
     holder: &Holder,
     waits: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<i64, FrontierError> {
     let mut told = None;
     loop {
-        match take(connection, crawl, holder).await? {
+        match take(connection, crawl, shards, holder).await? {
             Ok(epoch) => return Ok(epoch),
             Err(other) if told.as_ref() == Some(&other) => {}
             Err(other) => {
@@ -149,8 +150,8 @@ async fn renew(connection: Connection, crawl: String, epoch: i64) {
     let work = |session: Arc<Session>| {
         let crawl = Arc::clone(&crawl);
         async move {
-            let renewed = session.client.execute(statements::RENEW, &[&&*crawl, &epoch, &(LASTS.as_millis() as i64)]).await?;
-            if renewed == 1 { Ok(Ok(())) } else { Ok(Err(Stand::look(&session, &crawl).await?)) }
+            let renewed = session.client.execute(statements::RENEW_LEASE, &[&&*crawl, &epoch, &(LASTS.as_millis() as i64)]).await?;
+            Ok(if renewed == 1 { Ok(()) } else { Err(()) })
         }
     };
     let keeper = connection.keeper();
@@ -164,7 +165,7 @@ async fn renew(connection: Connection, crawl: String, epoch: i64) {
                 keeper.note(Line::Lease, None);
                 RENEW
             }
-            Ok(Err(stand)) => return keeper.lost(Stand::taken_over(stand, &crawl)),
+            Ok(Err(())) => return keeper.lost(TakenOver { crawl: crawl.to_string() }),
             Err(Failure::Passing(why) | Failure::Lasting(why)) => {
                 failures += 1;
                 // A connection that broke while nobody looked is no news.

@@ -1,8 +1,9 @@
-//! Tables in a PostgreSQL database, which outlives the engine's machine: another engine can go on with the crawl.
+//! Tables in a PostgreSQL database, which outlives the engine's machine, and which several engines share.
 //!
-//! One engine at a time works on a crawl, under a [`lease`]; others wait as its standbys. What is committed names the lease's epoch, so that
-//! an engine whose lease was taken changes nothing any more. A group is one statement, and no transaction is ever open between two round trips:
-//! an engine that is frozen holds up nobody. The number of the group is part of it: one whose answer was lost is not written twice.
+//! A crawl is divided in [`shards`], each with rows of its own. An engine becomes a [`member`] of the crawl and takes shards, each with a new
+//! epoch, which what it commits names: once another engine has taken a shard, the former changes nothing of it any more. A group is one
+//! statement, and no transaction is ever open between two round trips: an engine that is frozen holds up nobody. The number of a shard's
+//! group is part of it: one whose answer was lost is not written twice.
 //!
 //! While the database is away nothing is handed out, and what has ended waits. Whatever was acknowledged is on its disk.
 
@@ -12,32 +13,39 @@ mod connection;
 mod failure;
 mod keeper;
 mod lease;
+mod member;
 mod schema;
 mod session;
+mod shards;
 mod statements;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::CrawlName;
 use tokio::time::Instant;
 
-use super::FrontierError;
-use super::tables::{Place, Table, Tables};
+use super::sharded::SUFFIXES;
+use super::tables::Table;
+use super::{FrontierError, TakenOver, Tenure};
 use background::Background;
 use connection::Connection;
 use failure::Failure;
-use keeper::{Keeper, Line};
-use lease::{Lease, Stand};
+use keeper::{Keeper, Line as Wire};
+use lease::Lease;
+use member::Member;
 use session::Session;
-use tables::PostgresTables;
 
 pub use address::{Access, Address, AddressError};
 pub use lease::Holder;
+pub(super) use lease::Stand;
+pub use member::Peer;
+pub(super) use shards::{Letter, Line};
+pub(super) use tables::{Group, PostgresTables, Sent};
 
 /// Pause between two tries to reach the database at start.
 const RETRY: Duration = Duration::from_millis(200);
@@ -48,18 +56,16 @@ const READY: Duration = Duration::from_secs(10);
 /// Time for giving a lease back. One that is not given back lapses.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
-/// A crawl in a database, held or looked at. The lease is given back when this and all its tables are dropped.
-pub struct PostgresPlace {
-    shared: Arc<Shared>,
-}
-
-/// What a place and its tables share.
-struct Shared {
-    crawl: CrawlName,
+/// A crawl in a database, to be opened or looked at.
+pub(super) struct Shared {
+    pub(super) crawl: CrawlName,
     address: Address,
+    access: Access,
     connection: Connection,
-    /// None for who only looks.
-    lease: Option<Lease>,
+    /// While it is being opened; none for who only looks.
+    lease: Mutex<Option<Lease>>,
+    /// Once it was joined.
+    member: Mutex<Option<Member>>,
     background: Background,
 }
 
@@ -92,7 +98,7 @@ impl Database {
     /// # Errors
     /// When they cannot be read.
     pub fn crawls(&self) -> Result<Vec<String>, FrontierError> {
-        let connection = self.connection(Line::Work, Keeper::new(""), Some(Duration::ZERO));
+        let connection = self.connection(Wire::Work, Keeper::new(""), Some(Duration::ZERO));
         self.background.wait(async move {
             let work = |session: Arc<Session>| async move {
                 let rows = session.client.query(statements::NAMES, &[]).await?;
@@ -102,65 +108,55 @@ impl Database {
         })
     }
 
-    /// Looks at a crawl, whoever has it: nothing can be written. Answers who has it beside, if anybody does.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn look(self, crawl: CrawlName) -> Result<(PostgresPlace, Option<Holder>), FrontierError> {
-        let connection = self.connection(Line::Work, Keeper::new(&self.address.to_string()), Some(Duration::ZERO));
-        let place = self.place(crawl, connection, None);
-        let holder = place.stand()?.and_then(|stand| stand.holder);
-        Ok((place, holder))
+    /// Looks at a crawl, whoever is at it: nothing can be written.
+    pub(super) fn look(self, crawl: CrawlName) -> Arc<Shared> {
+        let connection = self.connection(Wire::Work, Keeper::new(&self.address.to_string()), Some(Duration::ZERO));
+        self.shared(crawl, connection, None)
     }
 
-    /// Takes a crawl, unless another engine has it.
-    ///
-    /// # Errors
-    /// [`FrontierError::InUse`]; and when the database cannot be used.
-    pub fn take(self, crawl: CrawlName, holder: Holder) -> Result<PostgresPlace, FrontierError> {
-        let connection = self.connection(Line::Work, Keeper::new(&self.address.to_string()), None);
-        let (name, who) = (crawl.clone(), holder);
+    /// Takes the lease under which a crawl is opened, unless another engine is opening it. One that is new has so many shards.
+    pub(super) fn take(self, crawl: CrawlName, shards: u16, holder: &Holder) -> Result<Arc<Shared>, FrontierError> {
+        let connection = self.connection(Wire::Work, Keeper::new(&self.address.to_string()), None);
+        let (name, who) = (crawl.clone(), holder.clone());
         let (connection, taken) = self.background.wait(async move {
-            let taken = lease::take(&connection, name.as_str(), &who).await;
+            let taken = lease::take(&connection, name.as_str(), i32::from(shards), &who).await;
             (connection, taken)
         });
         match taken? {
-            Ok(epoch) => Ok(self.place(crawl, connection, Some(epoch))),
+            Ok(epoch) => Ok(self.shared(crawl, connection, Some(epoch))),
             Err(by) => Err(FrontierError::InUse { crawl, by }),
         }
     }
 
-    /// Takes a crawl as soon as no other engine has it. `waits` is told who has it, once for each.
-    ///
-    /// # Errors
-    /// When the database cannot be used.
-    pub async fn await_and_take(
+    /// As [`take`](Database::take), as soon as no other engine is opening it. `waits` is told who is, once for each.
+    pub(super) async fn await_and_take(
         self,
         crawl: CrawlName,
+        shards: u16,
         holder: Holder,
         waits: impl Fn(&str) + Send + Sync + 'static,
-    ) -> Result<PostgresPlace, FrontierError> {
-        let connection = self.connection(Line::Work, Keeper::new(&self.address.to_string()), None);
+    ) -> Result<Arc<Shared>, FrontierError> {
+        let connection = self.connection(Wire::Work, Keeper::new(&self.address.to_string()), None);
         let name = crawl.clone();
         let waiting = self.background.handle().spawn(async move {
-            let taken = lease::await_and_take(&connection, name.as_str(), &holder, &waits).await;
+            let taken = lease::await_and_take(&connection, name.as_str(), i32::from(shards), &holder, &waits).await;
             (connection, taken)
         });
         let (connection, taken) = waiting.await.map_err(|error| FrontierError::Store(format!("the wait for the lease ended: {error}")))?;
-        Ok(self.place(crawl, connection, Some(taken?)))
+        Ok(self.shared(crawl, connection, Some(taken?)))
     }
 
-    fn connection(&self, line: Line, keeper: Keeper, patience: Option<Duration>) -> Connection {
-        Connection::new(self.address.clone(), self.access.clone(), line, keeper, patience)
+    fn connection(&self, wire: Wire, keeper: Keeper, patience: Option<Duration>) -> Connection {
+        Connection::new(self.address.clone(), self.access.clone(), wire, keeper, patience)
     }
 
-    fn place(self, crawl: CrawlName, connection: Connection, epoch: Option<i64>) -> PostgresPlace {
+    fn shared(self, crawl: CrawlName, connection: Connection, epoch: Option<i64>) -> Arc<Shared> {
         let lease = epoch.map(|epoch| {
-            let own = self.connection(Line::Lease, connection.keeper().clone(), None);
+            let own = self.connection(Wire::Lease, connection.keeper().clone(), None);
             Lease::keep(self.background.handle(), own, crawl.to_string(), epoch)
         });
-        let Database { address, background, .. } = self;
-        PostgresPlace { shared: Arc::new(Shared { crawl, address, connection, lease, background }) }
+        let Database { address, access, background } = self;
+        Arc::new(Shared { crawl, address, access, connection, lease: Mutex::new(lease), member: Mutex::default(), background })
     }
 }
 
@@ -219,94 +215,133 @@ impl Shared {
         self.background.wait(async move { shared.connection.run(work).await })
     }
 
-    /// What the lease was taken with; none for who only looks.
-    fn epoch(&self) -> Option<i64> {
-        self.lease.as_ref().map(|lease| lease.epoch)
+    /// Waits a moment.
+    pub(super) fn pause(&self, time: Duration) {
+        self.background.wait(tokio::time::sleep(time));
     }
-}
 
-impl PostgresPlace {
-    /// How the crawl stands; none: there is no such crawl.
-    fn stand(&self) -> Result<Option<Stand>, FrontierError> {
-        let crawl = Arc::<str>::from(self.shared.crawl.as_str());
-        self.shared.run(move |session: Arc<Session>| {
+    /// One more connection.
+    fn another_connection(&self, wire: Wire, keeper: Keeper) -> Connection {
+        Connection::new(self.address.clone(), self.access.clone(), wire, keeper, None)
+    }
+
+    /// What the lease was taken with; none for who has none.
+    pub(super) fn epoch(&self) -> Option<i64> {
+        self.lease.lock().expect("no holder of this lock panics").as_ref().map(|lease| lease.epoch)
+    }
+
+    /// The crawl's number and this engine's, once it was joined.
+    fn member(&self) -> Option<(i32, i64)> {
+        self.member.lock().expect("no holder of this lock panics").as_ref().map(|member| (member.crawl, member.id))
+    }
+
+    /// Where this is, for a person.
+    pub(super) fn name(&self) -> String {
+        format!("{}, crawl {}", self.address, self.crawl)
+    }
+
+    pub(super) fn tenure(&self) -> Tenure {
+        self.connection.keeper().tenure()
+    }
+
+    /// How the crawl stands.
+    ///
+    /// # Errors
+    /// [`FrontierError::Missing`] too.
+    pub(super) fn stand(self: &Arc<Self>) -> Result<Stand, FrontierError> {
+        let crawl = Arc::<str>::from(self.crawl.as_str());
+        let stand = self.run(move |session: Arc<Session>| {
             let crawl = Arc::clone(&crawl);
             async move { Stand::look(&session, &crawl).await }
-        })
+        })?;
+        stand.ok_or_else(|| FrontierError::Missing(self.name()))
     }
 
-    fn missing(&self) -> FrontierError {
-        FrontierError::Missing(self.name())
+    /// Puts rows of the crawl as a whole while it is being opened.
+    pub(super) fn put(self: &Arc<Self>, crawl: i32, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), FrontierError> {
+        let epoch = self.epoch_to_write()?;
+        let (keys, values): (Vec<Vec<u8>>, Vec<Vec<u8>>) = rows.into_iter().unzip();
+        let (name, count, rows) = (Arc::<str>::from(self.crawl.as_str()), keys.len() as u64, Arc::new((keys, values)));
+        let written = self.run(move |session: Arc<Session>| {
+            let (name, rows) = (Arc::clone(&name), Arc::clone(&rows));
+            async move { session.client.execute(statements::PUT, &[&&*name, &epoch, &crawl, &rows.0, &rows.1]).await }
+        })?;
+        if written == count { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// Discards the crawl, held by the lease. Cut off at any moment, it leaves the whole of it or nothing.
+    pub(super) fn discard(self: &Arc<Self>) -> Result<(), FrontierError> {
+        let (number, epoch) = (self.stand()?.number, self.epoch_to_write()?);
+        let crawl = Arc::<str>::from(self.crawl.as_str());
+        self.run(move |session: Arc<Session>| {
+            let crawl = Arc::clone(&crawl);
+            async move { session.client.execute(statements::DISCARD, &[&&*crawl, &epoch, &number, &SUFFIXES]).await }
+        })?;
+        let stand = self.stand()?;
+        if stand.epoch == epoch && stand.number != number { self.remove_leftovers() } else { Err(self.lost()) }
     }
 
     /// Removes what discarded crawls have left behind, some at a time.
-    fn remove_leftovers(&self) -> Result<(), FrontierError> {
+    pub(super) fn remove_leftovers(self: &Arc<Self>) -> Result<(), FrontierError> {
         let discarded = |session: Arc<Session>| async move {
             let rows = session.client.query(statements::DISCARDED, &[]).await?;
-            Ok(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>())
+            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(i32, i32)>>())
         };
-        for number in self.shared.run(discarded)? {
-            for table in Table::ALL {
-                let remove =
-                    move |session: Arc<Session>| async move { session.client.execute(&statements::remove_some(table), &[&number]).await };
-                while self.shared.run(remove)? > 0 {}
+        for (number, shards) in self.run(discarded)? {
+            let last = number + shards;
+            for text in Table::ALL.into_iter().map(statements::remove_some) {
+                let text = Arc::<str>::from(text);
+                let remove = move |session: Arc<Session>| {
+                    let text = Arc::clone(&text);
+                    async move { session.client.execute(&*text, &[&number, &last]).await }
+                };
+                while self.run(remove.clone())? > 0 {}
             }
-            self.shared.run(move |session: Arc<Session>| async move { session.client.execute(statements::FORGET, &[&number]).await })?;
+            let remove =
+                move |session: Arc<Session>| async move { session.client.execute(statements::REMOVE_SENT, &[&number, &last]).await };
+            while self.run(remove)? > 0 {}
+            self.run(move |session: Arc<Session>| async move { session.client.execute(statements::FORGET, &[&number]).await })?;
         }
         Ok(())
     }
-}
 
-impl Place for PostgresPlace {
-    fn is_begun(&self) -> Result<bool, FrontierError> {
-        let Some(stand) = self.stand()? else { return Ok(false) };
-        // The record comes with the first group and stays.
-        Ok(PostgresTables::new(Arc::clone(&self.shared), &stand).range(Table::Crawl, &[], None, 1).next().transpose()?.is_some())
+    /// Gives the lease back, if it is held: the crawl is open, or was looked at long enough.
+    pub(super) fn give_lease_back(&self) {
+        let lease = self.lease.lock().expect("no holder of this lock panics").take();
+        let (Some(lease), Some(session)) = (lease, self.connection.last_session()) else { return };
+        lease.stop();
+        let (crawl, epoch) = (self.crawl.to_string(), lease.epoch);
+        self.background.wait(async move {
+            // One that is not given back lapses.
+            let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::GIVE_LEASE_BACK, &[&crawl, &epoch])).await;
+        });
     }
 
-    fn open(&self) -> Result<Arc<dyn Tables>, FrontierError> {
-        if self.shared.lease.is_some() {
-            self.remove_leftovers()?;
-        }
-        let stand = self.stand()?.ok_or_else(|| self.missing())?;
-        Ok(Arc::new(PostgresTables::new(Arc::clone(&self.shared), &stand)))
+    fn epoch_to_write(&self) -> Result<i64, FrontierError> {
+        self.epoch().ok_or_else(|| FrontierError::Store("it was opened to be looked at".to_owned()))
     }
 
-    fn discard(&self) -> Result<(), FrontierError> {
-        let stand = self.stand()?.ok_or_else(|| self.missing())?;
-        let Some(epoch) = self.shared.epoch() else { return Err(FrontierError::Store("it was opened to be looked at".to_owned())) };
-        let (crawl, number) = (Arc::<str>::from(self.shared.crawl.as_str()), stand.number);
-        let left = Arc::clone(&crawl);
-        let stand = self.shared.run(move |session: Arc<Session>| {
-            let crawl = Arc::clone(&crawl);
-            async move {
-                session.client.execute(statements::DISCARD, &[&&*crawl, &epoch, &number]).await?;
-                Stand::look(&session, &crawl).await
-            }
-        })?;
-        match stand {
-            Some(stand) if stand.epoch == epoch && stand.number != number => self.remove_leftovers(),
-            stand => Err(FrontierError::TakenOver(Stand::taken_over(stand, &left))),
-        }
-    }
-
-    fn name(&self) -> String {
-        format!("{}, crawl {}", self.shared.address, self.shared.crawl)
+    /// The lease is another engine's by now.
+    fn lost(&self) -> FrontierError {
+        let taken_over = TakenOver { crawl: self.crawl.to_string() };
+        self.connection.keeper().lost(taken_over.clone());
+        FrontierError::TakenOver(taken_over)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let Some(lease) = &self.lease else { return };
-        lease.stop();
+        self.give_lease_back();
+        let Some(member) = self.member.lock().expect("no holder of this lock panics").take() else { return };
+        member.stop();
         if self.connection.keeper().taken_over().is_some() {
             return;
         }
-        let (crawl, epoch) = (self.crawl.to_string(), lease.epoch);
         let Some(session) = self.connection.last_session() else { return };
+        let (crawl, id) = (member.crawl, member.id);
         self.background.wait(async move {
-            // One that is not given back lapses.
-            let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::GIVE_BACK, &[&crawl, &epoch])).await;
+            // One that does not part is buried.
+            let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::PART, &[&crawl, &id])).await;
         });
     }
 }

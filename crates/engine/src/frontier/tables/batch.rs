@@ -15,6 +15,10 @@ pub(super) type Change = Option<Vec<u8>>;
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     changes: [HashMap<Vec<u8>, Change>; Table::ALL.len()],
+    /// Requests that are queued once this is written, and pages that are done: what engines that have parts of a crawl must know of the whole
+    /// before they end it.
+    pub(in crate::frontier) queued: u64,
+    pub(in crate::frontier) pages: u64,
 }
 
 impl Batch {
@@ -24,7 +28,7 @@ impl Batch {
     }
 
     /// Removes what a key has, if anything.
-    pub(super) fn remove(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+    pub(in crate::frontier) fn remove(&mut self, table: Table, key: impl Into<Vec<u8>>) {
         self.changes[table as usize].insert(key.into(), None);
     }
 

@@ -90,6 +90,15 @@ pub struct Faults {
     pub examples: Vec<String>,
 }
 
+impl Faults {
+    /// Adds those of another part of the crawl.
+    pub(in crate::frontier) fn add(&mut self, others: Faults) {
+        self.count += others.count;
+        let room = EXAMPLES - self.examples.len();
+        self.examples.extend(others.examples.into_iter().take(room));
+    }
+}
+
 /// What a check found.
 #[derive(Clone, Debug)]
 pub struct Checked {
@@ -114,6 +123,11 @@ impl Checked {
 /// When there is no frontier, or its store cannot be read or, for a repair, written.
 pub fn check(place: &dyn Place, repair: bool) -> Result<Checked, FrontierError> {
     let Inspected { mut frontier, .. } = TableFrontier::inspect(place)?;
+    check_frontier(&mut frontier, repair)
+}
+
+/// As [`check`], of a frontier that is open.
+pub(in crate::frontier) fn check_frontier(frontier: &mut TableFrontier, repair: bool) -> Result<Checked, FrontierError> {
     let mut check = Check { faults: BTreeMap::new(), repair, changes: Batch::default(), recount: Recount::default() };
     let storage = frontier.storage_mut();
     check.ends(storage)?;
@@ -209,6 +223,7 @@ impl Check {
         // Places and numbers that were given out are never given out again, wherever a repair is cut short.
         storage.origins.write(&mut batch);
         batch.put(Table::Crawl, RECORD, storage.record.encode());
+        (batch.queued, batch.pages) = (storage.record.ledger.urls.queued, storage.record.ledger.pages);
         storage.tables.write(batch, Durability::Usual)
     }
 

@@ -23,16 +23,19 @@ mod opening;
 mod origins;
 mod queue_key;
 mod record;
-mod storage;
+pub(super) mod storage;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use batch::Batch;
+pub(super) use check::check_frontier;
 pub use check::{Checked, Fault, Faults, check};
+pub(super) use known::Room;
 pub use opening::{Inspected, Opened, Opening, TableFrontier};
-pub(super) use record::FORMAT;
+pub(super) use opening::{Part, check_parsers, read_record, read_scope};
 pub use record::{CrawlRecord, OutputMark};
+pub(super) use record::{FORMAT, decode, decode_request, encode, encode_request};
 
 use super::{FrontierError, Tenure};
 
@@ -143,7 +146,7 @@ pub trait Tables: Send + Sync {
 /// Who is shown rows.
 pub type See<'s> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, FrontierError> + 's;
 
-/// Where the tables of one crawl are. Whoever has one may use them: on disk the state directory's lock is held, in a database the lease.
+/// Where the tables of one crawl are, or of a part of it. Whoever has one may use them.
 pub trait Place {
     /// Whether a crawl was begun here.
     ///
@@ -157,18 +160,12 @@ pub trait Place {
     /// When the store cannot be used.
     fn open(&self) -> Result<Arc<dyn Tables>, FrontierError>;
 
-    /// Discards what is here. Cut off at any moment, it leaves the whole of it or nothing.
-    ///
-    /// # Errors
-    /// When it could not.
-    fn discard(&self) -> Result<(), FrontierError>;
-
     /// Where this is, for a person.
     fn name(&self) -> String;
 }
 
 /// The rows whose keys begin so.
-fn beginning_with<'t>(tables: &'t dyn Tables, table: Table, prefix: &[u8]) -> Rows<'t> {
+pub(super) fn beginning_with<'t>(tables: &'t dyn Tables, table: Table, prefix: &[u8]) -> Rows<'t> {
     tables.range(table, prefix, end_of(prefix).as_deref(), PREFIX)
 }
 
@@ -183,6 +180,6 @@ fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
-fn damaged(what: &str) -> FrontierError {
+pub(super) fn damaged(what: &str) -> FrontierError {
     FrontierError::Store(format!("it is damaged: {what}"))
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use model::DedupKey;
 use tokio::time::Instant;
 
-use super::known::KnownKeys;
+use super::known::{KnownKeys, Room};
+use super::origins::Origins;
 use super::record::{self, CrawlRecord};
 use super::storage::{RECORD, SCOPE, TableStorage};
 use super::{Durability, Place, Table, Tables, damaged};
 use crate::frontier::alike::Alike;
+use crate::frontier::sharded::Territory;
 use crate::frontier::{Frontier, FrontierError, StoredFrontier};
+use crate::ledger::Ledger;
 use crate::scope::Scope;
 
 /// A frontier kept in tables.
@@ -38,9 +42,9 @@ pub enum Opened {
 }
 
 /// A frontier that is looked at.
-pub struct Inspected {
+pub struct Inspected<F = TableFrontier> {
     /// The frontier.
-    pub frontier: TableFrontier,
+    pub frontier: F,
     /// Identity and counters.
     pub record: CrawlRecord,
     /// The scope of the last start, with the sites that have joined since; none if it ended before it had one.
@@ -63,13 +67,17 @@ impl TableFrontier {
             Some(old) if old.complete => return Ok(Opened::Complete(old)),
             Some(old) => {
                 if old.spider != new.spider {
-                    check_parsers(&*tables, is_parser)?;
+                    let mut unknown = BTreeMap::new();
+                    check_parsers(&*tables, is_parser, &mut unknown)?;
+                    if !unknown.is_empty() {
+                        return Err(FrontierError::UnknownParsers(unknown));
+                    }
                 }
                 lost.extend(parsing.into_iter().filter(|(_, epoch)| *epoch == old.epoch).map(|(key, _)| key));
                 CrawlRecord { epoch: old.epoch + 1, spider: new.spider, rescanning: old.rescanning || rescan, ..old }
             }
         };
-        let known = KnownKeys::load(&*tables)?;
+        let known = KnownKeys::load(&*tables, Room::of_crawl())?;
         let alike = Alike::new(read_alike(&*tables)?);
         let mut frontier = StoredFrontier::new(TableStorage::new(tables, record.clone(), known)?, record.ledger.clone(), alike);
         let now_ms = frontier.storage().clock.millis_by(Instant::now());
@@ -122,13 +130,43 @@ impl TableFrontier {
     }
 }
 
+/// A part of a crawl, to be opened.
+pub(in crate::frontier) struct Part {
+    /// Its tables.
+    pub(in crate::frontier) tables: Arc<dyn Tables>,
+    /// The hosts whose URLs it keeps.
+    pub(in crate::frontier) territory: Territory,
+    /// Its record if it begins here.
+    pub(in crate::frontier) new: CrawlRecord,
+    /// Whether nothing was ever written to it: then nothing is read.
+    pub(in crate::frontier) is_empty: bool,
+    /// Where its known URLs are kept in memory; none: the store is asked for each.
+    pub(in crate::frontier) room: Option<Room>,
+}
+
+impl Part {
+    /// The part's frontier. Nothing is written.
+    pub(in crate::frontier) fn open(self) -> Result<TableFrontier, FrontierError> {
+        let Part { tables, territory, new, is_empty, room } = self;
+        if is_empty {
+            let known = room.map_or_else(KnownKeys::in_store, KnownKeys::none);
+            let storage = TableStorage::with(tables, new, known, Origins::default(), Some(territory));
+            return Ok(StoredFrontier::new(storage, Ledger::default(), Alike::default()));
+        }
+        let record = read_record(&*tables)?.unwrap_or(new);
+        let known = room.map_or_else(|| Ok(KnownKeys::in_store()), |room| KnownKeys::load(&*tables, room))?;
+        let (origins, alike, ledger) = (Origins::read(&*tables)?, Alike::new(read_alike(&*tables)?), record.ledger.clone());
+        Ok(StoredFrontier::new(TableStorage::with(tables, record, known, origins, Some(territory)), ledger, alike))
+    }
+}
+
 /// The crawl's record, if one was written.
-fn read_record(tables: &dyn Tables) -> Result<Option<CrawlRecord>, FrontierError> {
+pub(in crate::frontier) fn read_record(tables: &dyn Tables) -> Result<Option<CrawlRecord>, FrontierError> {
     tables.get(Table::Crawl, RECORD.as_bytes())?.map(|bytes| CrawlRecord::decode(&bytes)).transpose()
 }
 
 /// The scope of the last start, if it got so far.
-fn read_scope(tables: &dyn Tables) -> Result<Option<Scope>, FrontierError> {
+pub(in crate::frontier) fn read_scope(tables: &dyn Tables) -> Result<Option<Scope>, FrontierError> {
     let bytes = tables.get(Table::Crawl, SCOPE.as_bytes())?;
     bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))).transpose()
 }
@@ -144,8 +182,11 @@ fn read_alike(tables: &dyn Tables) -> Result<Vec<(u64, u32)>, FrontierError> {
     Ok(counts)
 }
 
-fn check_parsers(tables: &dyn Tables, is_parser: &dyn Fn(&str) -> bool) -> Result<(), FrontierError> {
-    let mut unknown = BTreeMap::<String, u64>::new();
+pub(in crate::frontier) fn check_parsers(
+    tables: &dyn Tables,
+    is_parser: &dyn Fn(&str) -> bool,
+    unknown: &mut BTreeMap<String, u64>,
+) -> Result<(), FrontierError> {
     for table in [Table::Due, Table::Later] {
         tables.each(table, &mut |_, value| {
             let request = record::decode_request(value)?;
@@ -155,5 +196,5 @@ fn check_parsers(tables: &dyn Tables, is_parser: &dyn Fn(&str) -> bool) -> Resul
             Ok(ControlFlow::Continue(()))
         })?;
     }
-    if unknown.is_empty() { Ok(()) } else { Err(FrontierError::UnknownParsers(unknown)) }
+    Ok(())
 }

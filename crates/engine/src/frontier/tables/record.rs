@@ -51,8 +51,8 @@ pub struct CrawlRecord {
     /// The time of the last commit, in milliseconds since the Unix epoch.
     #[serde(default)]
     pub at_ms: u64,
-    pub(super) next_origin: u32,
-    pub(super) next_sequence: u64,
+    pub(in crate::frontier) next_origin: u32,
+    pub(in crate::frontier) next_sequence: u64,
 }
 
 /// How far a file was written.
@@ -91,7 +91,7 @@ impl CrawlRecord {
         self.epoch - 1
     }
 
-    pub(super) fn note(&mut self, notes: &Notes) {
+    pub(in crate::frontier) fn note(&mut self, notes: &Notes) {
         self.versions = self.versions.max(notes.versions);
         self.at_ms = self.at_ms.max(notes.now_ms);
         if let Some(output) = &notes.output {
@@ -109,11 +109,11 @@ impl CrawlRecord {
         }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in crate::frontier) fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a record has a JSON form")
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<CrawlRecord, FrontierError> {
+    pub(in crate::frontier) fn decode(bytes: &[u8]) -> Result<CrawlRecord, FrontierError> {
         #[derive(Deserialize)]
         struct Format {
             format: u32,
@@ -197,11 +197,11 @@ impl From<StoredRequest<'_>> for Request {
     }
 }
 
-pub(super) fn encode_request(request: &Request) -> Vec<u8> {
+pub(in crate::frontier) fn encode_request(request: &Request) -> Vec<u8> {
     encode(&StoredRequest::from(request))
 }
 
-pub(super) fn decode_request(bytes: &[u8]) -> Result<Request, FrontierError> {
+pub(in crate::frontier) fn decode_request(bytes: &[u8]) -> Result<Request, FrontierError> {
     decode::<StoredRequest<'static>>(bytes).map(Request::from)
 }
 
@@ -216,11 +216,11 @@ pub(super) fn decode_story(bytes: &[u8]) -> Result<Story, FrontierError> {
 }
 
 /// With the names of the fields.
-pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
+pub(in crate::frontier) fn encode(value: &impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("what is stored has an encoding")
 }
 
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrontierError> {
+pub(in crate::frontier) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrontierError> {
     rmp_serde::from_slice(bytes).map_err(|error| damaged(&error.to_string()))
 }
 

@@ -15,6 +15,7 @@ use super::record::{self, CrawlRecord, IllRecord, KnownUrl, OriginRecord, Output
 use super::{Batch, Durability, Rows, Table, Tables, beginning_with, damaged};
 use crate::clock::Clock;
 use crate::cookies::{Changes, Cookie};
+use crate::frontier::sharded::Territory;
 use crate::frontier::storage::{ItemPlace, Storage};
 use crate::frontier::{DeadLetter, FrontierError, Notes, OriginState, RejectedItem, Story, StoryEnd, Taken, Tenure, Whereabouts};
 use crate::ledger::{self, Ledger};
@@ -23,10 +24,10 @@ use crate::scheduler::{Health, Ill, KnownRobots};
 use crate::scope::Scope;
 
 /// The key of the crawl's record.
-pub(super) const RECORD: &str = "record";
+pub(in crate::frontier) const RECORD: &str = "record";
 
 /// The key of the scope: written at each start, unlike the record.
-pub(super) const SCOPE: &str = "scope";
+pub(in crate::frontier) const SCOPE: &str = "scope";
 
 /// How often a URL is looked for that was moved meanwhile.
 const LOOKS: u32 = 3;
@@ -43,34 +44,87 @@ pub struct TableStorage {
     pub(super) origins: Origins,
     in_flight: HashMap<DedupKey, QueueKey>,
     taken: HashSet<QueueKey>,
-    pub(super) clock: Clock,
+    pub(in crate::frontier) clock: Clock,
+    /// The hosts whose URLs are kept here; none: all.
+    territory: Option<Territory>,
+}
+
+/// A group that is closed: what is to be written, and what is known from memory once it is.
+pub(in crate::frontier) struct Closed {
+    pub(in crate::frontier) batch: Batch,
+    pub(in crate::frontier) entered: Vec<(DedupKey, u32)>,
 }
 
 impl TableStorage {
     /// A storage that goes on where the tables were left.
     pub(super) fn new(tables: Arc<dyn Tables>, record: CrawlRecord, known: KnownKeys) -> Result<TableStorage, FrontierError> {
-        Ok(TableStorage {
+        let origins = Origins::read(&*tables)?;
+        Ok(TableStorage::with(tables, record, known, origins, None))
+    }
+
+    /// The storage of a part of a crawl, with all that is known of it.
+    pub(super) fn with(
+        tables: Arc<dyn Tables>,
+        record: CrawlRecord,
+        known: KnownKeys,
+        origins: Origins,
+        territory: Option<Territory>,
+    ) -> TableStorage {
+        TableStorage {
             batch: Batch::default(),
             known,
-            origins: Origins::read(&*tables)?,
+            origins,
+            territory,
             in_flight: HashMap::new(),
             taken: HashSet::new(),
             clock: Clock::begin(record.at_ms),
             record,
             tables,
-        })
+        }
     }
 
     /// Writes the open group with the record.
     pub(super) fn write(&mut self, durability: Durability) -> Result<(), FrontierError> {
+        let Closed { batch, entered } = self.close()?;
+        self.tables.write(batch, durability)?;
+        self.written(entered);
+        Ok(())
+    }
+
+    /// Puts counters and notes into the record.
+    pub(in crate::frontier) fn note(&mut self, ledger: &Ledger, notes: &Notes) {
+        self.record.ledger = ledger.clone();
+        self.record.note(notes);
+    }
+
+    /// Closes the open group: from here on it is written or the storage is of no use any more.
+    pub(in crate::frontier) fn close(&mut self) -> Result<Closed, FrontierError> {
         let mut batch = std::mem::take(&mut self.batch);
         self.origins.write(&mut batch);
         batch.put(Table::Crawl, RECORD, self.record.encode());
+        (batch.queued, batch.pages) = (self.record.ledger.urls.queued, self.record.ledger.pages);
         let entered = batch.entered()?;
-        self.tables.write(batch, durability)?;
-        // A key is known from memory only now.
+        Ok(Closed { batch, entered })
+    }
+
+    /// What was closed is durable. A key is known from memory only now.
+    pub(in crate::frontier) fn written(&mut self, entered: Vec<(DedupKey, u32)>) {
         entered.into_iter().for_each(|(key, parser)| self.known.keep(key, parser));
-        Ok(())
+    }
+
+    /// Whether the open group changes anything.
+    pub(in crate::frontier) fn has_changes(&self) -> bool {
+        Table::ALL.into_iter().any(|table| self.batch.len(table) > 0)
+    }
+
+    /// Whether nothing of it is handed out.
+    pub(in crate::frontier) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// Identity and counters, as they are written with the next group.
+    pub(in crate::frontier) fn record(&self) -> &CrawlRecord {
+        &self.record
     }
 
     /// The first requests of a range that are not in flight, up to `most`, and whether there are more.
@@ -144,6 +198,10 @@ impl Storage for TableStorage {
             Some(Some(value)) => Ok(Some(KnownUrl::decode(value)?.parser)),
             Some(None) | None => self.known.parser_of(&*self.tables, key),
         }
+    }
+
+    fn keeps(&self, host: &str) -> bool {
+        self.territory.as_ref().is_none_or(|territory| territory.has(host))
     }
 
     fn is_in_flight(&self, key: DedupKey) -> bool {
@@ -433,6 +491,14 @@ impl Storage for TableStorage {
         items(&*self.tables, Table::Send, after, most, &|_| true)
     }
 
+    fn is_to_send(&self, place: ItemPlace) -> Result<bool, FrontierError> {
+        let key = record::encode_place(place);
+        match self.batch.change(Table::Send, &key) {
+            Some(change) => Ok(change.is_some()),
+            None => Ok(self.tables.get(Table::Send, &key)?.is_some()),
+        }
+    }
+
     fn sent(&mut self, place: ItemPlace) {
         self.batch.remove(Table::Send, record::encode_place(place));
     }
@@ -442,8 +508,7 @@ impl Storage for TableStorage {
     }
 
     fn apply(&mut self, ledger: &Ledger, notes: &Notes) -> Result<(), FrontierError> {
-        self.record.ledger = ledger.clone();
-        self.record.note(notes);
+        self.note(ledger, notes);
         self.write(Durability::Usual)
     }
 

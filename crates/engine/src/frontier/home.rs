@@ -1,0 +1,83 @@
+//! Where the frontier of a whole crawl is: in the state directory, or in a database that engines share.
+
+use super::tables::{self, Checked, Inspected, Opened, Opening};
+use super::{CrawlRecord, DiskPlace, Frontier, FrontierError, Peer, TableFrontier};
+
+/// See the module. Whoever has one may use it: on disk the state directory's lock is held, in a database the lease under which it is opened.
+pub trait Home {
+    /// Opens the frontier, or makes one where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be used, is damaged, or is in a format of another version or of another crawl; when the changed spider lacks parsers; when
+    /// other engines are at it with another spider, or it is to be rescanned.
+    fn open(&self, opening: Opening<'_>) -> Result<Entrance, FrontierError>;
+
+    /// Opens the frontier to look at it, or to requeue: its epoch stays, and nothing is in flight.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    fn inspect(&self) -> Result<Inspected<Box<dyn Frontier>>, FrontierError>;
+
+    /// The record, if there is one that can be read.
+    fn peek(&self) -> Option<CrawlRecord>;
+
+    /// Discards what is here. Cut off at any moment, it leaves the whole of it or nothing.
+    ///
+    /// # Errors
+    /// When it could not, or other engines are at it.
+    fn discard(&self) -> Result<(), FrontierError>;
+
+    /// Checks the frontier; with `repair` it also mends what can be derived. A repair that is cut short can be begun again.
+    ///
+    /// # Errors
+    /// When there is none, its store cannot be read or, for a repair, written, or other engines are at it.
+    fn check(&self, repair: bool) -> Result<Checked, FrontierError>;
+
+    /// Where this is, for a person.
+    fn name(&self) -> String;
+}
+
+/// How a frontier is found.
+pub enum Entrance {
+    /// It goes on, or begins, with this engine: its record as it is now.
+    Alone(Box<dyn Frontier>, CrawlRecord),
+    /// Other engines are at it, and this one joins them.
+    Among(Box<dyn Frontier>, CrawlRecord, Vec<Peer>),
+    /// It is complete, as its record says; nothing was changed.
+    Complete {
+        /// The record.
+        record: CrawlRecord,
+        /// Engines that were at it when this one came have completed it.
+        by_others: bool,
+    },
+}
+
+impl Home for DiskPlace {
+    fn open(&self, opening: Opening<'_>) -> Result<Entrance, FrontierError> {
+        Ok(match TableFrontier::open(self, opening)? {
+            Opened::Ready(frontier, record) => Entrance::Alone(frontier, record),
+            Opened::Complete(record) => Entrance::Complete { record, by_others: false },
+        })
+    }
+
+    fn inspect(&self) -> Result<Inspected<Box<dyn Frontier>>, FrontierError> {
+        let Inspected { frontier, record, scope } = TableFrontier::inspect(self)?;
+        Ok(Inspected { frontier: Box::new(frontier), record, scope })
+    }
+
+    fn peek(&self) -> Option<CrawlRecord> {
+        TableFrontier::peek(self)
+    }
+
+    fn discard(&self) -> Result<(), FrontierError> {
+        self.remove()
+    }
+
+    fn check(&self, repair: bool) -> Result<Checked, FrontierError> {
+        tables::check(self, repair)
+    }
+
+    fn name(&self) -> String {
+        tables::Place::name(self)
+    }
+}

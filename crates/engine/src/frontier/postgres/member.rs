@@ -1,0 +1,122 @@
+//! An engine among those of a crawl: known by a number of its own, alive as long as it says so.
+//!
+//! One that has not been heard of for too long is buried by the others and never comes back: what it had is free to be taken, shard by shard,
+//! each with a new epoch. If it thaws, it learns that from its next renewal or commit, and joins anew.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use super::keeper::Line;
+use super::lease::{LASTS, RELIED_ON, RENEW, RENEW_AGAIN, RENEW_LIMIT};
+use super::session::Session;
+use super::statements;
+use super::{Holder, Shared};
+use crate::frontier::{FrontierError, TakenOver};
+
+/// An engine that is kept alive. Dropped without parting, it is buried in time.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// The crawl's number.
+    pub(super) crawl: i32,
+    /// Its own.
+    pub(super) id: i64,
+    renewals: JoinHandle<()>,
+}
+
+/// An engine of a crawl.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub(in crate::frontier) id: i64,
+    /// In words, for a person.
+    pub name: String,
+    pub(in crate::frontier) token: String,
+}
+
+impl Member {
+    /// No longer says that it is alive.
+    pub(super) fn stop(&self) {
+        self.renewals.abort();
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// Becomes one of the engines of the crawl with this number. A former engine with the same token is gone.
+    pub(in crate::frontier) fn join(self: &Arc<Self>, crawl: i32, holder: &Holder) -> Result<i64, FrontierError> {
+        let (who, name, epoch) = (Arc::new(holder.clone()), Arc::<str>::from(self.crawl.as_str()), self.epoch_to_write()?);
+        let sent = Instant::now();
+        let joined = self.run(move |session: Arc<Session>| {
+            let (who, name) = (Arc::clone(&who), Arc::clone(&name));
+            async move {
+                let lasts = LASTS.as_millis() as i64;
+                let row = session.client.query_opt(statements::JOIN, &[&crawl, &who.name, &who.token, &lasts, &&*name, &epoch]).await?;
+                Ok(row.map(|row| row.get::<_, i64>(0)))
+            }
+        })?;
+        let id = joined.ok_or_else(|| self.lost())?;
+        let keeper = self.connection.keeper().clone();
+        keeper.renewed(sent + RELIED_ON);
+        let own = self.another_connection(Line::Lease, keeper);
+        let renewals = self.background.handle().spawn(renew(own, crawl, id, self.crawl.to_string()));
+        *self.member.lock().expect("no holder of this lock panics") = Some(Member { crawl, id, renewals });
+        Ok(id)
+    }
+
+    /// Buries the engines of a crawl that are silent, and those with this token. Answers who they were.
+    pub(in crate::frontier) fn bury(self: &Arc<Self>, crawl: i32, token: &str) -> Result<Vec<String>, FrontierError> {
+        let token = Arc::<str>::from(token);
+        self.run(move |session: Arc<Session>| {
+            let token = Arc::clone(&token);
+            async move {
+                let rows = session.client.query(statements::BURY, &[&crawl, &&*token]).await?;
+                Ok(rows.iter().map(|row| row.get(0)).collect())
+            }
+        })
+    }
+
+    /// The engines of a crawl, alive or not yet buried.
+    pub(in crate::frontier) fn peers(self: &Arc<Self>, crawl: i32) -> Result<Vec<Peer>, FrontierError> {
+        self.run(move |session: Arc<Session>| async move {
+            let rows = session.client.query(statements::ENGINES, &[&crawl]).await?;
+            Ok(rows.iter().map(|row| Peer { id: row.get(0), name: row.get(1), token: row.get(2) }).collect())
+        })
+    }
+}
+
+/// Says that an engine is alive until others have buried it.
+async fn renew(connection: Connection, crawl: i32, id: i64, name: String) {
+    let work =
+        |session: Arc<Session>| async move { session.client.execute(statements::RENEW, &[&crawl, &id, &(LASTS.as_millis() as i64)]).await };
+    let keeper = connection.keeper();
+    let mut failures = 0;
+    loop {
+        let sent = Instant::now();
+        let pause = match connection.attempt(&work, RENEW_LIMIT).await {
+            Ok(1) => {
+                failures = 0;
+                keeper.renewed(sent + RELIED_ON);
+                keeper.note(Line::Lease, None);
+                RENEW
+            }
+            Ok(_) => return keeper.lost(TakenOver { crawl: name }),
+            Err(Failure::Passing(why) | Failure::Lasting(why)) => {
+                failures += 1;
+                // A connection that broke while nobody looked is no news.
+                if failures > 1 {
+                    keeper.note(Line::Lease, Some(&why));
+                }
+                RENEW_AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
