@@ -61,7 +61,7 @@ http {{
     uwsgi_temp_path {prefix}/uwsgi;
     scgi_temp_path {prefix}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+        {listens}
         root {root};
         index index.html;
         location = {status} {{ stub_status; }}
@@ -71,9 +71,9 @@ http {{
 
 
 class Nginx:
-    """An nginx of our own on a free port. A context: it has ended when the context is left."""
+    """An nginx of our own on a free port, of 127.0.0.1 and so many hosts more. A context: it has ended when the context is left."""
 
-    def __init__(self, site, folder):
+    def __init__(self, site, folder, hosts=1):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -81,7 +81,8 @@ class Nginx:
         prefix = Path(folder, "nginx")
         prefix.mkdir()
         configuration = prefix / "nginx.conf"
-        configuration.write_text(CONFIGURATION.format(prefix=prefix, port=self.port, root=site.root, status=STATUS))
+        listens = " ".join(f"listen 127.0.0.{host}:{self.port};" for host in range(1, hosts + 1))
+        configuration.write_text(CONFIGURATION.format(prefix=prefix, listens=listens, root=site.root, status=STATUS))
         self.process = Process([program, "-p", str(prefix), "-e", str(prefix / "error.log"), "-c", str(configuration)], prefix / "stderr")
 
     def __enter__(self):
@@ -98,8 +99,8 @@ class Nginx:
     def __exit__(self, *_):
         self.process.end()
 
-    def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+    def url(self, path, host=1):
+        return f"http://127.0.0.{host}:{self.port}{path}"
 
     def requests(self):
         """Requests answered since it started, that for this number included."""
