@@ -146,12 +146,13 @@ impl PracticeSite {
         arrivals.list
     }
 
-    /// How often each URL was asked for.
+    /// How often each URL was asked for; where it was asked for by a name, with the address of the first host.
     pub fn fetched(&self) -> BTreeMap<String, u64> {
         let mut fetched = BTreeMap::new();
         for arrival in self.arrivals() {
             assert_eq!(arrival.method, "GET");
-            *fetched.entry(self.url(&arrival.path)).or_default() += 1;
+            let base = if arrival.host.starts_with("127.") { format!("http://{}", arrival.host) } else { self.base.clone() };
+            *fetched.entry(format!("{base}{}", arrival.path)).or_default() += 1;
         }
         fetched
     }

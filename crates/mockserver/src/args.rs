@@ -57,7 +57,7 @@ struct Args {
     /// Append every arrival to this file, a JSON line each, written before it is answered
     #[arg(long, value_name = "FILE", help_heading = "Record")]
     log_arrivals: Option<PathBuf>,
-    /// Arrivals kept in memory for /arrivals, about 200 bytes each; 0: none
+    /// Arrivals kept in memory for /arrivals, about 250 bytes each; 0: none
     #[arg(long, value_name = "N", default_value_t = SiteConfig::endless().recorded_arrivals, help_heading = "Record")]
     record_arrivals: usize,
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::request::Request;
+
 /// One request that came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
@@ -25,6 +27,9 @@ pub struct Arrival {
     pub path: String,
     /// The `Host` header.
     pub host: String,
+    /// The `User-Agent` header; empty without one.
+    #[serde(default)]
+    pub user_agent: String,
     /// The client's port, which tells connections apart.
     pub source_port: u16,
 }
@@ -72,14 +77,15 @@ impl ArrivalLog {
         *lock(&self.file) = Some(file);
     }
 
-    pub(crate) fn record(&self, method: &str, path: &str, host: &str, source_port: u16) -> Recording<'_> {
+    pub(crate) fn record(&self, request: &Request, source_port: u16) -> Recording<'_> {
         let mut arrival = Arrival {
             number: 0,
             at_ms: self.now_ms(),
             ended_ms: None,
-            method: method.to_owned(),
-            path: path.to_owned(),
-            host: host.to_owned(),
+            method: request.method.clone(),
+            path: request.target.clone(),
+            host: request.host.clone(),
+            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
             source_port,
         };
         let mut record = lock(&self.record);
@@ -181,12 +187,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::Head;
+
+    fn get(path: &str) -> Request {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: host\r\nUser-Agent: who\r\n\r\n");
+        match Request::parse(head.as_bytes(), "") {
+            Head::Whole(request, _) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_arrival_says_who_asks_for_what() {
+        let log = ArrivalLog::new(1);
+        drop(log.record(&get("/a"), 7));
+        let Arrival { method, path, host, user_agent, source_port, .. } = log.arrivals().list.remove(0);
+        assert_eq!((&*method, &*path, &*host, &*user_agent, source_port), ("GET", "/a", "host", "who", 7));
+    }
 
     #[test]
     fn a_full_record_says_how_many_are_missing() {
         let log = ArrivalLog::new(2);
         for path in ["/a", "/b", "/c"] {
-            drop(log.record("GET", path, "host", 1));
+            drop(log.record(&get(path), 1));
         }
         let arrivals = log.arrivals();
         assert_eq!(arrivals.list.iter().map(|arrival| arrival.path.as_str()).collect::<Vec<_>>(), ["/a", "/b"]);
@@ -197,11 +220,11 @@ mod tests {
     #[tokio::test]
     async fn an_arrival_can_be_waited_for_by_its_number_whatever_is_kept_and_reset() {
         let log = ArrivalLog::new(1);
-        drop(log.record("GET", "/a", "host", 1));
+        drop(log.record(&get("/a"), 1));
         log.reset();
         let ((), ()) = tokio::join!(log.reached(3), async {
-            drop(log.record("GET", "/b", "host", 1));
-            drop(log.record("GET", "/c", "host", 1));
+            drop(log.record(&get("/b"), 1));
+            drop(log.record(&get("/c"), 1));
         });
         assert_eq!(log.last(), 3);
     }
@@ -209,9 +232,9 @@ mod tests {
     #[test]
     fn an_answer_that_ends_after_a_reset_touches_no_later_arrival() {
         let log = ArrivalLog::new(10);
-        let early = log.record("GET", "/early", "host", 1);
+        let early = log.record(&get("/early"), 1);
         log.reset();
-        let late = log.record("GET", "/late", "host", 1);
+        let late = log.record(&get("/late"), 1);
         drop(early);
         let arrivals = log.arrivals();
         assert_eq!((arrivals.list.len(), arrivals.list[0].number, arrivals.list[0].ended_ms), (1, 2, None));

@@ -9,6 +9,7 @@ pub(crate) const PEOPLE_A_PAGE: u32 = 20;
 
 const MOST_CITIES: u32 = crate::city::MOST_CITIES;
 const MOST_CARS: u32 = 100_000;
+const MOST_HOSTS: u8 = 254;
 const LONGEST_LATENCY: Duration = Duration::from_secs(600);
 
 /// What a [`Site`](crate::Site) is made from. The same values give the same site, byte for byte.
@@ -31,8 +32,11 @@ pub struct SiteConfig {
     /// number N is the last byte of the address in the `Host` header (1 for other names); where N ends in 8 there is no file, where it ends
     /// in 9 it is elsewhere. [`Truth::robots`](crate::Truth::robots) says what each host asks.
     pub robots_by_host: bool,
+    /// Hosts over which the people are spread: a city and those who live in it are linked at 127.0.0.N of the same port, where N is from 1 to
+    /// this number and goes by the city. At least 1; with 1 every link leads to the host that was asked.
+    pub spread: u8,
     /// How many arrivals are kept in memory for [`Site::arrivals`](crate::Site::arrivals); later ones are only counted.
-    /// About 200 bytes each; 0 keeps none.
+    /// About 250 bytes each; 0 keeps none.
     pub recorded_arrivals: usize,
 }
 
@@ -68,6 +72,7 @@ impl SiteConfig {
             latency: Duration::ZERO,
             robots: None,
             robots_by_host: false,
+            spread: 1,
             recorded_arrivals: 1_000_000,
         }
     }
@@ -90,6 +95,7 @@ impl SiteConfig {
             in_range("pages", pages, 1, u64::from(page_limit(self.cities)))?;
         }
         in_range("cars", self.cars, 0, u64::from(MOST_CARS))?;
+        in_range("spread", self.spread.into(), 1, u64::from(MOST_HOSTS))?;
         if self.latency > LONGEST_LATENCY {
             return Err(ConfigError::LatencyTooLong(self.latency));
         }

@@ -116,7 +116,7 @@ impl Connection {
             let reply = self.unless_client_leaves(control::obey(&site, request, order)).await?;
             return self.finish(request, &reply).await;
         }
-        let _recording = site.arrivals.record(&request.method, &request.target, &request.host, self.source_port);
+        let _recording = site.arrivals.record(request, self.source_port);
         tracing::debug!(method = request.method, path = request.target, source_port = self.source_port, "request");
         if request.target.starts_with(PRACTICE) && !self.unless_client_leaves(site.hold.pass()).await? {
             return self.finish(request, &Reply::text(504, "the hold was not released in time")).await;

@@ -1,5 +1,6 @@
 //! Who lives where: the fixed correspondence of city, page and place on it with the id of a person.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::city::{self, City};
@@ -20,12 +21,15 @@ pub(crate) struct People {
     by_slug: HashMap<String, u32>,
     last_page: u32,
     finite: bool,
+    spread: u8,
 }
 
 /// A person and the name of the city they are listed in.
 #[derive(Debug)]
 pub(crate) struct Person<'a> {
     pub(crate) id: u64,
+    /// The number of that city.
+    pub(crate) city: u32,
     pub(crate) residence: &'a str,
     pub(crate) profile: Profile,
 }
@@ -41,6 +45,7 @@ impl People {
             by_slug,
             last_page: config.pages.unwrap_or_else(|| page_limit(config.cities)),
             finite: config.pages.is_some(),
+            spread: config.spread,
         }
     }
 
@@ -50,6 +55,17 @@ impl People {
 
     pub(crate) fn city_number(&self, slug: &str) -> Option<u32> {
         self.by_slug.get(slug).copied()
+    }
+
+    /// Where a city and its people are linked, on a page that was asked for at `base`.
+    pub(crate) fn base_of<'b>(&self, city: u32, base: &'b str) -> Cow<'b, str> {
+        if self.spread == 1 {
+            return base.into();
+        }
+        let port =
+            base.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("http://127.0.0.{}{port}", 1 + city % u32::from(self.spread)).into()
     }
 
     /// The last page that exists, of every city.
@@ -90,8 +106,8 @@ impl People {
             None if self.finite => return None,
             None => id,
         };
-        let city = usize::try_from(place % self.cities.len() as u64).expect("the number of a city");
-        Some(Person { id, residence: &self.cities[city].name, profile: person::profile(self.seed, id) })
+        let city = u32::try_from(place % self.cities.len() as u64).expect("the number of a city");
+        Some(Person { id, city, residence: &self.cities[city as usize].name, profile: person::profile(self.seed, id) })
     }
 
     pub(crate) fn wishes(&self, person: &Person<'_>) -> Wishes {

@@ -12,8 +12,8 @@ use crate::person::{self, Profile};
 pub(crate) fn city_list(people: &People, base: &str) -> String {
     let mut body = String::with_capacity(people.cities().len() * 120);
     body.push_str("<h1>城市列表</h1><div class=\"city-list\">");
-    for City { slug, name } in people.cities() {
-        let url = address::city_page(base, slug, 1);
+    for (City { slug, name }, number) in people.cities().iter().zip(0..) {
+        let url = address::city_page(&people.base_of(number, base), slug, 1);
         let _ = write!(body, "<a href=\"{url}\" class=\"city\">{name}</a> ");
     }
     body.push_str("</div>");
@@ -23,6 +23,7 @@ pub(crate) fn city_list(people: &People, base: &str) -> String {
 /// Twenty people of a city, each linked twice (photo and name), and the pager. The page exists.
 pub(crate) fn city_page(people: &People, base: &str, city: u32, page: u32) -> String {
     let City { slug, name } = &people.cities()[city as usize];
+    let base = &*people.base_of(city, base);
     let mut body = String::with_capacity(16 * 1024);
     let _ = write!(body, "<h1>{name}征婚</h1>\n<div class=\"g-list\">\n");
     for id in people.ids(city, page) {
@@ -77,7 +78,7 @@ pub(crate) fn profile(people: &People, base: &str, person: &Person<'_>) -> Strin
         let _ = write!(
             body,
             "<li><a class=\"exp-user-name\" target=\"_blank\" href=\"{}\">{}</a></li>",
-            address::profile(base, other),
+            address::profile(&people.base_of(liked.city, base), other),
             escape(&liked.profile.name)
         );
     }
@@ -167,6 +168,17 @@ mod tests {
             .map(|number| format!("{BASE}/mock/www.zhenai.com/zhenghun/{slug}{number}"))
             .collect();
         assert_eq!(matches(r#"href="(http://[^"]+/zhenghun/[^"]+)""#, &html), expected);
+    }
+
+    #[test]
+    fn people_that_are_spread_are_linked_where_their_city_is() {
+        let people = People::new(&SiteConfig { spread: 3, ..SiteConfig::practice() });
+        let hosts = |page: &str| matches(r#"href="http://(127\.0\.0\.[0-9]+:8080)/"#, page).into_iter().collect::<BTreeSet<_>>();
+        let all = [1, 2, 3].map(|host| format!("127.0.0.{host}:8080"));
+        assert_eq!(hosts(&city_list(&people, BASE)), BTreeSet::from(all.clone()));
+        assert_eq!(hosts(&city_page(&people, BASE, 4, 2)), BTreeSet::from([all[1].clone()]));
+        let liked: BTreeSet<_> = people.ids(4, 2).flat_map(|id| hosts(&profile(&people, BASE, &people.person(id).unwrap()))).collect();
+        assert_eq!(liked, BTreeSet::from(all));
     }
 
     #[test]

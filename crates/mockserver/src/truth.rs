@@ -98,6 +98,7 @@ fn people_section(base: &str, people: &People) -> Section {
     let mut pages = vec![seed.clone()];
     let mut items = Vec::new();
     for (city, number) in people.cities().iter().zip(0..) {
+        let base = &*people.base_of(number, base);
         for page in 1..=people.last_page() {
             pages.push(address::city_page(base, &city.slug, page));
             for id in people.ids(number, page) {
