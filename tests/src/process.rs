@@ -109,6 +109,11 @@ impl Process {
         })
     }
 
+    /// Whether a line of standard error contains `text` already.
+    pub fn has_said(&self, text: &str) -> bool {
+        self.shared.said().stderr.iter().any(|line| line.contains(text))
+    }
+
     /// Whether it ends within this time.
     pub fn ends_within(&self, limit: Duration) -> bool {
         let said = self.shared.said();

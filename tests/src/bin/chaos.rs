@@ -21,6 +21,9 @@ struct Args {
     /// Keep the folder of a seed that fails: state, store, output and what the processes said
     #[arg(long)]
     keep: bool,
+    /// Play runs with three engines over a database that is killed as well, on a site of several hosts
+    #[arg(long)]
+    engines: bool,
     /// Say what would happen, and play nothing
     #[arg(long)]
     plan: bool,
@@ -28,14 +31,15 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let plan = if args.engines { Plan::of_engines } else { Plan::of };
     if args.plan {
-        args.seeds.for_each(|seed| println!("{}", Plan::of(seed)));
+        args.seeds.for_each(|seed| println!("{}", plan(seed)));
         return ExitCode::SUCCESS;
     }
     program::build();
     let (mut exact, mut failed, mut restarts, mut repeated) = (0, Vec::new(), 0, 0);
     for seed in args.seeds {
-        match chaos::try_seed(seed, args.keep) {
+        match chaos::try_plan(plan(seed), args.keep) {
             Ok(told) => {
                 println!("{told}");
                 (exact, restarts, repeated) = (exact + 1, restarts + told.restarts, repeated + told.repeated);
@@ -46,7 +50,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!("{exact} exact, {} failed {failed:?}; {restarts} restarts of the engine, {repeated} pages fetched again", failed.len());
+    println!("{exact} exact, {} failed {failed:?}; {restarts} restarts of engines, {repeated} pages fetched again", failed.len());
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -16,11 +16,16 @@ pub mod random;
 
 pub mod schedule;
 
+pub mod engines;
+
+pub mod lives;
+
 pub mod run;
 
 pub mod verdict;
 
 use schedule::Plan;
+use verdict::Judged;
 
 /// What there is to say of a run that ended as it must.
 #[derive(Clone, Debug)]
@@ -29,10 +34,12 @@ pub struct Told {
     pub plan: Plan,
     /// Steps taken before the crawl was complete.
     pub steps: usize,
-    /// Starts of the engine after the first.
+    /// Starts of engines after the first of each.
     pub restarts: u64,
     /// Requests at the site that were repetitions.
     pub repeated: u64,
+    /// How often a host was served by another engine than before, if there are several.
+    pub handovers: Option<u64>,
     /// How long it took.
     pub took: Duration,
 }
@@ -48,24 +55,25 @@ pub struct Failure {
     pub folder: Option<PathBuf>,
 }
 
-/// Plays a seed and judges it.
+/// Plays a plan and judges the run.
 ///
 /// # Errors
 /// What was wrong. With `keep` the run's folder is left where it is.
 ///
 /// # Panics
 /// When there is no place for temporary files.
-pub fn try_seed(seed: u64, keep: bool) -> Result<Told, Box<Failure>> {
-    let plan = Plan::of(seed);
+pub fn try_plan(plan: Plan, keep: bool) -> Result<Told, Box<Failure>> {
     let folder = tempfile::tempdir().expect("there is a place for temporary files");
     let began = Instant::now();
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let played = run::play(&plan, folder.path());
-        let repeated = verdict::judge(&plan, &played);
-        (played.steps, played.starts - 1, repeated)
+        let judged = verdict::judge(&plan, &played);
+        (played.steps, played.starts.saturating_sub(plan.shape.engines() as u64), judged)
     }));
     match ended {
-        Ok((steps, restarts, repeated)) => Ok(Told { plan, steps, restarts, repeated, took: began.elapsed() }),
+        Ok((steps, restarts, Judged { repeated, handovers })) => {
+            Ok(Told { plan, steps, restarts, repeated, handovers, took: began.elapsed() })
+        }
         Err(panic) => Err(Box::new(Failure { plan, why: message(panic.as_ref()), folder: keep.then(|| folder.keep()) })),
     }
 }
@@ -77,9 +85,12 @@ fn message(panic: &(dyn Any + Send)) -> String {
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Told { plan, steps, restarts, repeated, took } = self;
+        let Told { plan, steps, restarts, repeated, handovers, took } = self;
         let (seed, planned, pages) = (plan.seed, plan.steps.len(), plan.pages());
         write!(f, "seed {seed:5}  events {steps}/{planned}  restarts {restarts}  refetched {repeated}/{pages}  ")?;
+        if let Some(handovers) = handovers {
+            write!(f, "handovers {handovers:2}  ")?;
+        }
         write!(f, "{:4.1} s  exact", took.as_secs_f64())
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::engines::{ENGINES, HOSTS, WORKERS};
 use super::random::Random;
 
 /// Longest that a process stays frozen: beyond the 8 s after which an engine takes a worker for lost.
@@ -40,6 +41,12 @@ pub enum Shape {
         /// Whether the last comes late.
         late: bool,
     },
+    /// Several engines over a database, on a site of several hosts; see [`super::engines`]. Of the engines so many may not be there at the
+    /// start.
+    Engines {
+        /// How many come late.
+        late: usize,
+    },
 }
 
 /// Something that happens.
@@ -56,12 +63,14 @@ pub struct Step {
 /// A process of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// The engine.
-    Engine,
+    /// One of the engines, from 0; most plans have one.
+    Engine(usize),
     /// One of the workers, from 0.
     Worker(usize),
     /// The itemsaver.
     Itemsaver,
+    /// The database.
+    Database,
 }
 
 /// What happens to a process.
@@ -73,13 +82,15 @@ pub enum What {
     Terminate,
     /// `SIGSTOP`, and `SIGCONT` this much later.
     Freeze(Duration),
+    /// `kill -9`, and started again this much later: what happens to a database.
+    Outage(Duration),
     /// Started, for the first time or again, with the same command.
     Start,
 }
 
 /// What the steps so far have made of a process.
-struct Seat {
-    who: Who,
+pub(super) struct Seat {
+    pub(super) who: Who,
     is_up: bool,
     harm: usize,
 }
@@ -101,38 +112,45 @@ impl Plan {
         let furthest = plan.pages() * 8 / 5 / count;
         let mut seats = shape.seats();
         for _ in 0..count {
-            let Some(who) = choose(&seats, &mut random) else { break };
-            let seat = &mut seats[who];
-            let what = what_happens(seat, &mut long, &mut random);
-            seat.is_up = matches!(what, What::Freeze(_) | What::Start);
-            seat.harm += usize::from(what != What::Start);
-            plan.steps.push(Step { after: random.between(0, furthest), who: seat.who, what });
+            let Some(at) = choose(&seats, |_| true, &mut random) else { break };
+            let what = what_happens(&seats[at], &mut long, &mut random);
+            let who = seats[at].becomes(what);
+            plan.steps.push(Step { after: random.between(0, furthest), who, what });
         }
         plan
     }
 
     /// Cities and pages for each of them, on the site of this run.
     pub fn size(&self) -> (u32, u32) {
-        if self.delay.is_some() { (1, 2) } else { (3, 2) }
+        match (self.shape, self.delay) {
+            (Shape::Engines { .. }, _) => (u32::from(HOSTS), 3),
+            (Shape::Embedded | Shape::Fleet { .. }, Some(_)) => (1, 2),
+            (Shape::Embedded | Shape::Fleet { .. }, None) => (3, 2),
+        }
+    }
+
+    /// The hosts of its site: 127.0.0.N from 1 to this. Each is a seed, with a list of all cities.
+    pub fn hosts(&self) -> u8 {
+        if let Shape::Engines { .. } = self.shape { HOSTS } else { 1 }
     }
 
     /// How many pages that makes.
     pub fn pages(&self) -> u64 {
         let (cities, pages) = self.size();
-        u64::from(1 + cities * pages * 21)
+        u64::from(u32::from(self.hosts()) + cities * pages * 21)
     }
 
     /// Whether a worker can be frozen while its engine ends. The job that then waits in its connection belongs to no engine any more: thawed,
     /// the worker may begin it, and drops it when it finds the connection closed.
     pub fn has_stale_jobs(&self) -> bool {
         let is_frozen = |step: &Step| matches!((step.who, step.what), (Who::Worker(_), What::Freeze(_)));
-        let ends_engine = |step: &Step| matches!((step.who, step.what), (Who::Engine, What::Kill | What::Terminate));
+        let ends_engine = |step: &Step| matches!((step.who, step.what), (Who::Engine(_), What::Kill | What::Terminate));
         self.steps.iter().any(is_frozen) && self.steps.iter().any(ends_engine)
     }
 
     /// Whether some process is frozen for so long that its engine gives it up.
     pub fn has_long_freeze(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.what, What::Freeze(time) if time == LONGEST_FREEZE))
+        self.steps.iter().any(|step| matches!(step.what, What::Freeze(time) if time >= LONGEST_FREEZE))
     }
 }
 
@@ -142,34 +160,57 @@ impl Shape {
         match self {
             Shape::Embedded => 0,
             Shape::Fleet { workers, .. } => workers,
+            Shape::Engines { .. } => WORKERS,
         }
+    }
+
+    /// The number of engines.
+    pub fn engines(self) -> usize {
+        if let Shape::Engines { .. } = self { ENGINES } else { 1 }
     }
 
     /// Whether this process is there from the start.
     pub fn is_there(self, who: Who) -> bool {
         match (self, who) {
             (Shape::Fleet { workers, late: true }, Who::Worker(index)) => index + 1 < workers,
-            (Shape::Fleet { .. } | Shape::Embedded, _) => true,
+            (Shape::Engines { late }, Who::Engine(index)) => index + late < ENGINES,
+            (Shape::Fleet { .. } | Shape::Embedded | Shape::Engines { .. }, _) => true,
         }
     }
 
-    fn seats(self) -> Vec<Seat> {
+    pub(super) fn seats(self) -> Vec<Seat> {
+        let engines = (0..self.engines()).map(Who::Engine);
         let workers = (0..self.workers()).map(Who::Worker);
-        let itemsaver = matches!(self, Shape::Fleet { .. }).then_some(Who::Itemsaver);
-        let everybody = std::iter::once(Who::Engine).chain(workers).chain(itemsaver);
+        let itemsaver = matches!(self, Shape::Fleet { .. } | Shape::Engines { .. }).then_some(Who::Itemsaver);
+        let database = matches!(self, Shape::Engines { .. }).then_some(Who::Database);
+        let everybody = engines.chain(workers).chain(itemsaver).chain(database);
         everybody.map(|who| Seat { who, is_up: self.is_there(who), harm: 0 }).collect()
     }
 }
 
-/// Who is next. Those that are down are as likely together as those that are up.
-fn choose(seats: &[Seat], random: &mut Random) -> Option<usize> {
+impl Seat {
+    /// What a step makes of it. Answers who it is.
+    pub(super) fn becomes(&mut self, what: What) -> Who {
+        self.is_up = matches!(what, What::Freeze(_) | What::Outage(_) | What::Start);
+        self.harm += usize::from(what != What::Start);
+        self.who
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
+    }
+}
+
+/// Who is next, of those that are meant. Those that are down are as likely together as those that are up.
+pub(super) fn choose(seats: &[Seat], is_meant: impl Fn(Who) -> bool, random: &mut Random) -> Option<usize> {
     let harm_to_workers: usize = seats.iter().filter(|seat| matches!(seat.who, Who::Worker(_))).map(|seat| seat.harm).sum();
     let may_be_harmed = |seat: &Seat| match seat.who {
         Who::Worker(_) => seat.harm < HARM_TO_A_WORKER && harm_to_workers < HARM_TO_WORKERS,
-        Who::Engine | Who::Itemsaver => true,
+        Who::Engine(_) | Who::Itemsaver | Who::Database => true,
     };
     let places = |is_up: bool| -> Vec<usize> {
-        (0..seats.len()).filter(|at| seats[*at].is_up == is_up && (!is_up || may_be_harmed(&seats[*at]))).collect()
+        let is_there = |seat: &Seat| is_meant(seat.who) && seat.is_up == is_up && (!is_up || may_be_harmed(seat));
+        (0..seats.len()).filter(|at| is_there(&seats[*at])).collect()
     };
     let (up, down) = (places(true), places(false));
     match (up.is_empty(), down.is_empty()) {
@@ -198,6 +239,7 @@ impl fmt::Display for Plan {
         match self.shape {
             Shape::Embedded => write!(f, "an engine alone")?,
             Shape::Fleet { workers, late } => write!(f, "{workers} workers{}, an itemsaver", if late { ", the last late" } else { "" })?,
+            Shape::Engines { late } => write!(f, "{ENGINES} engines, {late} of them late, {WORKERS} workers, an itemsaver, a database")?,
         }
         if let Some(delay) = self.delay {
             write!(f, ", --delay {delay:?}")?;
@@ -216,6 +258,7 @@ impl fmt::Display for Step {
             What::Kill => write!(f, "kill {}", self.who),
             What::Terminate => write!(f, "terminate {}", self.who),
             What::Freeze(time) => write!(f, "freeze {} for {time:?}", self.who),
+            What::Outage(time) => write!(f, "kill {} for {time:?}", self.who),
             What::Start => write!(f, "start {}", self.who),
         }
     }
@@ -224,9 +267,11 @@ impl fmt::Display for Step {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Who::Engine => write!(f, "engine"),
+            Who::Engine(0) => write!(f, "engine"),
+            Who::Engine(index) => write!(f, "engine {}", index + 1),
             Who::Worker(index) => write!(f, "worker {index}"),
             Who::Itemsaver => write!(f, "itemsaver"),
+            Who::Database => write!(f, "database"),
         }
     }
 }
@@ -272,7 +317,7 @@ seed 3: 3 workers, the last late, an itemsaver, --output
                 match step.what {
                     What::Kill | What::Terminate => up.retain(|who| *who != step.who),
                     What::Start => up.push(step.who),
-                    What::Freeze(_) => {}
+                    What::Freeze(_) | What::Outage(_) => {}
                 }
             }
         }
