@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use model::CrawlName;
 use model::hello::{CrawlIdentity, Hello, Role};
 use model::parser::SpiderFile;
 use model::schema::TypeSchema;
@@ -22,7 +23,7 @@ use crate::embedded::EmbeddedSaver;
 use crate::engine::{Channels, Ended, Engine, EngineError, RESEND, Recruit};
 use crate::event::{EVENTS, Event};
 use crate::fetch_log::{FetchLog, LogStart};
-use crate::frontier::{CrawlRecord, Database, DiskPlace, FrontierError, Home, Inspected, OutputMark};
+use crate::frontier::{CrawlRecord, Database, DiskPlace, FrontierError, Home, Inspected, OutputMark, TakenOver, Tenure};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
 use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
@@ -142,7 +143,7 @@ async fn run_once(
     config.engine.versions = opened.record.versions;
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
     let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
-    let stored = Stored::open(&config, &state, &hello).await?;
+    let stored = Stored::open(&config, &state, &hello, &opened.frontier.tenure()).await?;
     let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
     drop(state);
     Ok(done)
@@ -463,7 +464,7 @@ struct Stored {
 }
 
 impl Stored {
-    async fn open(config: &Config, state: &StateDir, hello: &Hello) -> anyhow::Result<Stored> {
+    async fn open(config: &Config, state: &StateDir, hello: &Hello, tenure: &Tenure) -> anyhow::Result<Stored> {
         let schema = config.schema();
         let (source, embedded, places) = match &config.itemsaver {
             None => {
@@ -473,7 +474,7 @@ impl Stored {
             }
             Some(host) => (sources::itemsaver(host, hello), None, Places { items: format!("the itemsaver at {host}"), export: None }),
         };
-        let link = reach(&source, &schema, config.engine.wait_for_workers).await?;
+        let link = reach(&source, &schema, config.engine.wait_for_workers, tenure, &config.crawl).await?;
         if embedded.is_none() {
             tracing::info!(software = link.welcome.software, "Connected to {}", source.name);
         }
@@ -492,8 +493,14 @@ async fn store_of(link: &Link<ItemSaverServiceClient>) -> String {
     }
 }
 
-/// Dials the itemsaver until it answers and knows what will come, or `patience` is over.
-async fn reach(source: &SaverSource, schema: &[TypeSchema], patience: Duration) -> anyhow::Result<Link<ItemSaverServiceClient>> {
+/// Dials the itemsaver until it answers and knows what will come, or `patience` is over, or others have gone on with the crawl.
+async fn reach(
+    source: &SaverSource,
+    schema: &[TypeSchema],
+    patience: Duration,
+    tenure: &Tenure,
+    crawl: &CrawlName,
+) -> anyhow::Result<Link<ItemSaverServiceClient>> {
     let end = Instant::now() + patience;
     let mut told = false;
     loop {
@@ -504,6 +511,10 @@ async fn reach(source: &SaverSource, schema: &[TypeSchema], patience: Duration) 
                 Err(IntroduceError::Gone(problem)) => problem,
             },
             Err(error) if error.is_passing() => error.to_string(),
+            // Whoever opens a crawl at which others are joins them: so by then this engine was not among them any more.
+            Err(error) if error.is_stale() && tenure.is_shared() => {
+                return Err(FrontierError::TakenOver(TakenOver { crawl: crawl.to_string() }).into());
+            }
             Err(error) => bail!("error connecting to {}: {error}", source.name),
         };
         if Instant::now() >= end {

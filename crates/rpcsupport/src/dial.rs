@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::WireError;
+use model::error::code;
 use model::hello::{Hello, PROTOCOL, Role, SOFTWARE, Welcome};
 use tarpc::client::{self, RpcError};
 use tarpc::context::{self, Context};
@@ -71,6 +72,11 @@ impl DialError {
             DialError::Resolve { .. } | DialError::Connect(_) | DialError::Timeout(_) | DialError::HungUp => true,
             DialError::Foreign(_) | DialError::WrongRole { .. } | DialError::WrongVersion { .. } | DialError::Refused(_) => false,
         }
+    }
+
+    /// Whether the crawl was opened once more since the caller opened it.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, DialError::Refused(error) if error.code == code::STALE_EPOCH)
     }
 }
 

@@ -59,3 +59,10 @@ fn engines_that_are_killed_told_to_end_and_succeeded_while_frozen_crawl_exactly_
 fn engines_that_come_and_go_over_a_database_that_does_too_crawl_exactly() {
     plays_as_if_nothing_had_happened(Plan::of_engines(1), |plan| has_step(plan, |_, what| matches!(what, What::Outage(_))));
 }
+
+#[test]
+fn an_engine_that_waits_for_the_itemsaver_while_others_go_on_without_it_joins_them_again() {
+    plays_as_if_nothing_had_happened(Plan::of_engines(6), |plan| {
+        has_step(plan, |who, _| who == Who::Itemsaver) && has_step(plan, |_, what| what == What::Outage(LONGEST_SILENCE))
+    });
+}

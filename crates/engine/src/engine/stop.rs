@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{Engine, EngineError, Stopping};
 use crate::budget::StopReason;
+use crate::frontier::{FrontierError, TakenOver};
 use crate::output::OutputError;
 use crate::pool::member::WorkerEvent;
 use crate::progress::Snapshot;
@@ -112,6 +113,10 @@ impl Engine {
                 if self.worker_problems[worker].as_ref() != Some(&sentence) {
                     tracing::warn!("{sentence}");
                     self.worker_problems[worker] = Some(sentence);
+                }
+                if error.is_stale() && self.tenure.is_shared() {
+                    // Whoever opens a crawl at which others are joins them: so by then this engine was not among them any more.
+                    return Err(FrontierError::TakenOver(TakenOver { crawl: self.config.crawl.to_string() }).into());
                 }
                 if !self.dispatched_any && !error.is_passing() && worker < self.named_workers {
                     return Err(EngineError::NoWorkers(self.worker_sentences()));
