@@ -14,7 +14,7 @@ const PASSWORD: &str = "GOSSAMER_FRONTIER_PASSWORD";
 /// The flags, as typed.
 #[derive(Clone, Debug, Default, Args)]
 pub struct FrontierArgs {
-    /// A PostgreSQL database for what is known and queued, so that the crawl outlives this machine: postgres://USER@HOST:PORT/DATABASE. A second engine on the same crawl waits, and takes over when the first dies [default: in the state directory]
+    /// A PostgreSQL database for what is known and queued, so that the crawl outlives this machine: postgres://USER@HOST:PORT/DATABASE. The same command on another machine joins the crawl and shares its hosts; see docs/scaling.md [default: in the state directory]
     #[arg(long, value_name = "URL", env = "GOSSAMER_FRONTIER", hide_env = true, help_heading = "Processes")]
     pub frontier: Option<String>,
     /// File with the password of the database's user; or GOSSAMER_FRONTIER_PASSWORD in the environment

@@ -166,7 +166,8 @@ impl fmt::Display for CrawlStatus {
             (None, None) => String::new(),
         };
         let restarts = if self.restarts > 0 { format!(", begun again {} times", self.restarts) } else { String::new() };
-        line("crawl", format!("{}: {state}{since}{restarts}", self.crawl))?;
+        let engines = self.engines.filter(|engines| *engines > 1).map_or_else(String::new, |engines| format!(", one of {engines} engines"));
+        line("crawl", format!("{}: {state}{engines}{since}{restarts}", self.crawl))?;
         let UrlCounts { discovered, done, dead, skipped, queued } = self.urls;
         let balance = if self.balanced { "" } else { " NOT BALANCED: run `engine check`" };
         line("urls", format!("{discovered} discovered = {done} done + {dead} dead + {skipped} skipped + {queued} queued{balance}"))?;
@@ -219,6 +220,7 @@ mod tests {
         let origin = OriginState { origin: "http://h".to_owned().into(), queued: 2, pages: 2, given_up: None };
         let status = CrawlStatus {
             process: Some(7),
+            engines: Some(3),
             seconds: Some(1.4),
             workers: vec![worker],
             origins: vec![origin],
@@ -226,7 +228,7 @@ mod tests {
             ..CrawlStatus::of("c".to_owned(), CrawlState::Running, &ledger)
         };
         let expected = "\
-crawl     c: running, process 7, for 1 s
+crawl     c: running, process 7, one of 3 engines, for 1 s
 urls      5 discovered = 2 done + 0 dead + 1 skipped + 2 queued
 pages     2 done, 0 in flight, 0 waiting for the store
 items     0 parsed = 0 saved + 0 rejected
