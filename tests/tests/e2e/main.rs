@@ -38,6 +38,9 @@ mod resume;
 /// The frontier in a database: engines die, are frozen and take over, and so does the database.
 mod shared_frontier;
 
+/// A crawl is copied from the state directory into a database and back.
+mod frontier_copy;
+
 /// A crawl is asked while it runs and afterwards.
 mod inquiry;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use crate::config::frontier::FrontierArgs;
 
@@ -21,6 +21,9 @@ pub enum Command {
     Dead(DeadArgs),
     /// Queue again what was given up; items are sent again without a fetch
     Requeue(RequeueArgs),
+    /// Take the frontier of a stopped crawl elsewhere
+    #[command(subcommand)]
+    Frontier(FrontierCommand),
     /// Prove from the file of --fetch-log that no limit of a host was broken, or name each request that broke one
     Audit(AuditArgs),
     /// Let a running crawl hand nothing out until `resume`; what is in flight is finished, and time and clocks go on
@@ -125,6 +128,40 @@ pub struct RequeueArgs {
     pub reason: Option<String>,
     #[command(flatten)]
     pub(super) crawl: CrawlArg,
+}
+
+/// `frontier`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum FrontierCommand {
+    /// Copy a stopped crawl from its state directory into a database, back, or from one to another: it goes on there where it was. What it is copied from stays as it is
+    Copy(CopyArgs),
+}
+
+/// `frontier copy`.
+#[derive(Clone, Debug, Args)]
+pub struct CopyArgs {
+    #[command(flatten)]
+    pub(super) crawl: CrawlArg,
+    #[command(flatten)]
+    pub(super) destination: DestinationArg,
+}
+
+/// Where a crawl is copied to: a state directory or a database, without one of this name.
+#[derive(Clone, Debug, Args)]
+#[command(group(ArgGroup::new("to").required(true)))]
+pub struct DestinationArg {
+    /// Copy it into this state directory, which holds no crawl
+    #[arg(long, value_name = "DIR", group = "to")]
+    pub to_state: Option<PathBuf>,
+    /// Copy it into this PostgreSQL database, which holds no crawl of its name: postgres://USER@HOST:PORT/DATABASE
+    #[arg(long, value_name = "URL", group = "to")]
+    pub to_frontier: Option<String>,
+    /// File with the password for that database; or GOSSAMER_FRONTIER_PASSWORD in the environment
+    #[arg(long, value_name = "FILE", requires = "to_frontier")]
+    pub to_frontier_password_file: Option<String>,
+    /// PEM file with the certificate of the authority that vouches for that database, beside those known to everybody
+    #[arg(long, value_name = "FILE", requires = "to_frontier")]
+    pub to_frontier_ca: Option<PathBuf>,
 }
 
 /// `audit`.

@@ -1,4 +1,4 @@
-//! The commands beside crawling: `engine why`, `status`, `check`, `dead`, `requeue`, `audit`, `doctor`, and what is told to a running crawl.
+//! The commands beside crawling: `engine why`, `status`, `check`, `dead`, `requeue`, `frontier copy`, `audit`, `doctor`, and what is told to a running crawl.
 //!
 //! Those that look ask the running engine if there is one, over its control socket, and read the state directory itself otherwise: the answer
 //! has the same form. Answers go to standard output, everything else to standard error.
@@ -7,6 +7,7 @@ pub mod args;
 mod audit;
 mod check;
 mod control;
+mod copy;
 mod dead;
 mod doctor;
 mod place;
@@ -17,7 +18,7 @@ mod why;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use args::Command;
+use args::{Command, FrontierCommand};
 use thiserror::Error;
 
 use crate::control::client::ControlError;
@@ -65,6 +66,7 @@ pub async fn run(command: Command) -> Result<Outcome, CommandError> {
         Command::Dead(args) => dead::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Requeue(args) => requeue::run(args).await,
+        Command::Frontier(FrontierCommand::Copy(args)) => copy::run(&args),
         Command::Pause(args) => control::pause(args).await,
         Command::Resume(args) => control::resume(args).await,
         Command::Add(args) => control::add(args).await,

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Counts in memory and on disk: at some 16 bytes each, 4 MB. Beyond them nothing new is counted, and so nothing new is cut.
-const MOST: usize = 256 * 1024;
+pub(super) const MOST: usize = 256 * 1024;
 
 /// Contents that are remembered as seen once; a later one takes the place of another. 512 KB, once there is one.
 const SEEN: usize = 64 * 1024;

@@ -1,7 +1,11 @@
 //! Where the frontier of a whole crawl is: in the state directory, or in a database that engines share.
 
-use super::tables::{self, Checked, Inspected, Opened, Opening};
+use std::sync::Arc;
+
+use super::tables::storage::SCOPE;
+use super::tables::{self, Batch, Checked, Durability, Inspected, Opened, Opening, Original, Place, Table, read_record};
 use super::{CrawlRecord, DiskPlace, Frontier, FrontierError, Peer, TableFrontier};
+use crate::ledger::Ledger;
 
 /// See the module. Whoever has one may use it: on disk the state directory's lock is held, in a database the lease under which it is opened.
 pub trait Home {
@@ -32,6 +36,19 @@ pub trait Home {
     /// # Errors
     /// When there is none, its store cannot be read or, for a repair, written, or other engines are at it.
     fn check(&self, repair: bool) -> Result<Checked, FrontierError>;
+
+    /// The crawl, to be copied.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be read, or engines are at it.
+    fn original(&self) -> Result<Original, FrontierError>;
+
+    /// Makes a copy of a crawl here, and checks it. Cut off at any moment, or refused, it leaves the whole of it or nothing.
+    ///
+    /// # Errors
+    /// [`FrontierError::Taken`] where there is a crawl; [`FrontierError::NotCopied`] where the copy would not be sound; when either place cannot be
+    /// used.
+    fn copy(&self, original: &Original) -> Result<Checked, FrontierError>;
 
     /// Where this is, for a person.
     fn name(&self) -> String;
@@ -77,7 +94,46 @@ impl Home for DiskPlace {
         tables::check(self, repair)
     }
 
-    fn name(&self) -> String {
-        tables::Place::name(self)
+    fn original(&self) -> Result<Original, FrontierError> {
+        let missing = || FrontierError::Missing(Place::name(self));
+        if !self.is_begun()? {
+            return Err(missing());
+        }
+        let tables = Place::open(self)?;
+        let record = CrawlRecord { output: None, ..read_record(&*tables)?.ok_or_else(missing)? };
+        let scope = tables.get(Table::Crawl, SCOPE.as_bytes())?;
+        Ok(Original { name: Place::name(self), record, scope, parts: vec![tables] })
     }
+
+    fn copy(&self, original: &Original) -> Result<Checked, FrontierError> {
+        if self.is_begun()? {
+            return Err(FrontierError::Taken(Place::name(self)));
+        }
+        let draft = self.draft();
+        draft.remove()?;
+        let copied = write_draft(&draft, original).and_then(|checked| draft.move_to(self).map(|()| checked));
+        if copied.is_err() {
+            // What cannot be removed now is by whoever opens this place next.
+            let _ = draft.remove();
+        }
+        copied
+    }
+
+    fn name(&self) -> String {
+        Place::name(self)
+    }
+}
+
+/// Copies a crawl into a folder that is not taken for one yet, and checks it there.
+fn write_draft(draft: &DiskPlace, original: &Original) -> Result<Checked, FrontierError> {
+    let tables = Place::open(draft)?;
+    let new = CrawlRecord { ledger: Ledger::default(), next_origin: 0, ..original.record.clone() };
+    original.fill(vec![Arc::clone(&tables)], &|_| 0, &new)?;
+    if let Some(scope) = &original.scope {
+        let mut batch = Batch::default();
+        batch.put(Table::Crawl, SCOPE, scope.clone());
+        tables.write(batch, Durability::Synced)?;
+    }
+    drop(tables);
+    original.sound(tables::check(draft, false)?)
 }

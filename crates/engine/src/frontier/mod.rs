@@ -43,7 +43,7 @@ pub use sharded::DatabaseHome;
 pub use storage::ItemPlace;
 pub use story::{DeadLetter, OriginState, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
 pub use tables::{
-    Batch, Checked, CrawlRecord, Durability, Fault, Faults, Inspected, Opened, Opening, OutputMark, Place, Row, Rows, See, Table,
+    Batch, Checked, CrawlRecord, Durability, Fault, Faults, Inspected, Opened, Opening, Original, OutputMark, Place, Row, Rows, See, Table,
     TableFrontier, Tables, check,
 };
 pub use tenure::{TakenOver, Tenure};
@@ -397,6 +397,17 @@ pub enum FrontierError {
     /// It is empty.
     #[error("there is no crawl in {0}")]
     Missing(String),
+    /// There is a crawl where a copy of one was to be made.
+    #[error("there is a crawl in {0} already: a copy needs a place without one")]
+    Taken(String),
+    /// A copy would not be what the original is; nothing of it is kept.
+    #[error("the crawl in {name} cannot be copied: {why}; `engine check` tells all, and with --repair mends what follows from the rest")]
+    NotCopied {
+        /// Where the original is.
+        name: String,
+        /// Why.
+        why: String,
+    },
     /// It was written by another version of this program.
     #[error(
         "the frontier is in format {found}, this version reads format {}: go on with the version that wrote it, or --fresh",

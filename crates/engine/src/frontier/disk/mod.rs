@@ -53,14 +53,31 @@ impl DiskPlace {
         }
     }
 
+    /// Where a copy of a crawl is until it is whole.
+    pub(super) fn draft(&self) -> DiskPlace {
+        DiskPlace { path: self.path.with_extension("copy"), sync: self.sync }
+    }
+
+    /// Moves the folder to where none is, in one step.
+    pub(super) fn move_to(&self, place: &DiskPlace) -> Result<(), FrontierError> {
+        let moved = fs::rename(&self.path, &place.path).and_then(|()| match place.path.parent() {
+            Some(parent) => fs::File::open(parent)?.sync_all(),
+            None => Ok(()),
+        });
+        moved.map_err(|error| FrontierError::Store(format!("cannot move {} to {}: {error}", self.path.display(), place.path.display())))
+    }
+
+    /// Removes what was being removed, or copied to here, when a process was killed.
     fn remove_leftover(&self) -> Result<(), FrontierError> {
-        let leftover = self.leftover();
-        match fs::remove_dir_all(&leftover) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(FrontierError::Store(format!("cannot remove {}: {error}", leftover.display())))
+        for leftover in [self.leftover(), self.draft().path].into_iter().filter(|leftover| *leftover != self.path) {
+            match fs::remove_dir_all(&leftover) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(FrontierError::Store(format!("cannot remove {}: {error}", leftover.display())));
+                }
+                Ok(()) | Err(_) => {}
             }
-            Ok(()) | Err(_) => Ok(()),
         }
+        Ok(())
     }
 }
 

@@ -12,7 +12,9 @@ use super::{Beside, Division, OUTPUT, PERMIT, SITE, ShardedFrontier, identity};
 use crate::frontier::postgres::{Database, Line, PostgresTables, Shared, Stand};
 use crate::frontier::tables::storage::RECORD;
 use crate::frontier::tables::{Room, Table, Tables, beginning_with, check_frontier, check_parsers, damaged, read_record, read_scope};
-use crate::frontier::{Checked, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Inspected, Notes, Opening, OutputMark, Peer};
+use crate::frontier::{
+    Checked, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Inspected, Notes, Opening, Original, OutputMark, Peer,
+};
 
 /// Shards of a crawl that begins: enough to give each of ten engines a share that is about fair. The first start decides.
 const SHARDS: u16 = 64;
@@ -22,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A crawl in a database, to be opened or looked at.
 pub struct DatabaseHome {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     who: Holder,
     /// Whether it is opened; if not, it is only looked at.
     opens: bool,
@@ -71,7 +73,7 @@ impl Database {
 }
 
 impl DatabaseHome {
-    fn whole(&self, crawl: i32) -> PostgresTables {
+    pub(super) fn whole(&self, crawl: i32) -> PostgresTables {
         PostgresTables::to_look_at(Arc::clone(&self.shared), crawl)
     }
 
@@ -106,7 +108,7 @@ impl DatabaseHome {
         Ok(Some(record))
     }
 
-    fn frontier(&self, stand: &Stand, record: CrawlRecord) -> Result<ShardedFrontier, FrontierError> {
+    pub(super) fn frontier(&self, stand: &Stand, record: CrawlRecord) -> Result<ShardedFrontier, FrontierError> {
         let shards = u16::try_from(stand.shards).ok().and_then(NonZeroU16::new).ok_or_else(|| damaged("a crawl without shards"))?;
         Ok(ShardedFrontier {
             shared: Arc::clone(&self.shared),
@@ -128,7 +130,7 @@ impl DatabaseHome {
     }
 
     /// Becomes one of the crawl's engines, and takes what is free.
-    fn join(&self, frontier: &mut ShardedFrontier, lines: &[Line], most: usize) -> Result<(), FrontierError> {
+    pub(super) fn join(&self, frontier: &mut ShardedFrontier, lines: &[Line], most: usize) -> Result<(), FrontierError> {
         frontier.engine = self.shared.join(frontier.crawl, &self.who)?;
         frontier.take_free(lines, most)?;
         frontier.look_elsewhere(&self.shared.shards(frontier.crawl)?)
@@ -138,6 +140,20 @@ impl DatabaseHome {
     fn lines(&self, stand: &Stand) -> Result<Vec<Line>, FrontierError> {
         self.shared.make_shards(stand.number, stand.shards)?;
         self.shared.shards(stand.number)
+    }
+
+    /// A crawl that was not begun, and its shards, which are empty: what is left of a copy that was cut off is discarded.
+    pub(super) fn not_begun(&self) -> Result<(Stand, Vec<Line>), FrontierError> {
+        let stand = self.shared.stand()?;
+        self.refuse_peers(stand.number)?;
+        let lines = self.lines(&stand)?;
+        if lines.iter().all(|line| line.groups == 0) {
+            return Ok((stand, lines));
+        }
+        self.shared.discard()?;
+        let stand = self.shared.stand()?;
+        let lines = self.lines(&stand)?;
+        Ok((stand, lines))
     }
 
     fn check_spider(&self, stand: &Stand, lines: &[Line], is_parser: &dyn Fn(&str) -> bool) -> Result<(), FrontierError> {
@@ -150,7 +166,7 @@ impl DatabaseHome {
     }
 
     /// Nobody else may be at it.
-    fn refuse_peers(&self, crawl: i32) -> Result<(), FrontierError> {
+    pub(super) fn refuse_peers(&self, crawl: i32) -> Result<(), FrontierError> {
         match self.peers(crawl)?.first() {
             None => Ok(()),
             Some(peer) => Err(FrontierError::InUse { crawl: self.shared.crawl.clone(), by: peer.name.clone() }),
@@ -158,7 +174,7 @@ impl DatabaseHome {
     }
 
     /// A crawl with all its shards, to be changed by nobody else.
-    fn open_whole(&self) -> Result<(Stand, ShardedFrontier), FrontierError> {
+    pub(super) fn open_whole(&self) -> Result<(Stand, ShardedFrontier), FrontierError> {
         let stand = self.shared.stand()?;
         self.refuse_peers(stand.number)?;
         let lines = self.lines(&stand)?;
@@ -172,13 +188,17 @@ impl DatabaseHome {
     pub(super) fn open_crawl(&self, opening: Opening<'_>) -> Result<Found, FrontierError> {
         let Opening { new, is_parser, parsing, rescan } = opening;
         self.shared.remove_leftovers()?;
-        let stand = self.shared.stand()?;
-        if stand.suffixes != SUFFIXES {
+        let mut stand = self.shared.stand()?;
+        let mut peers = self.peers(stand.number)?;
+        let mut lines = self.lines(&stand)?;
+        let mut found = self.record(&stand, &lines)?;
+        if found.is_none() {
+            (stand, lines) = self.not_begun()?;
+        }
+        // One that is complete is discarded, and what begins anew is divided anew.
+        if stand.suffixes != SUFFIXES && found.as_ref().is_some_and(|record| !record.complete) {
             return Err(FrontierError::OtherSuffixes(self.shared.crawl.clone()));
         }
-        let mut peers = self.peers(stand.number)?;
-        let lines = self.lines(&stand)?;
-        let mut found = self.record(&stand, &lines)?;
         let had_peers = !peers.is_empty();
         // Those who have completed it are about to end.
         while !peers.is_empty() && found.as_ref().is_some_and(|record| record.complete) {
@@ -288,6 +308,14 @@ impl Home for DatabaseHome {
             }
         }
         Ok(all)
+    }
+
+    fn original(&self) -> Result<Original, FrontierError> {
+        self.crawl_to_copy()
+    }
+
+    fn copy(&self, original: &Original) -> Result<Checked, FrontierError> {
+        self.copy_crawl(original)
     }
 
     fn name(&self) -> String {

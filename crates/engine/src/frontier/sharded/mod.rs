@@ -9,6 +9,7 @@
 //! **Invariant.** A crawl is over when no shard has anything queued and no inbox has anything in it, seen in one look. Work comes from work, so
 //! that stays true.
 
+mod copy;
 mod home;
 mod letter;
 mod tend;
@@ -20,6 +21,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use model::job::NetPermit;
 use model::{DedupKey, Origin};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -37,7 +39,7 @@ use crate::cookies::Changes;
 use crate::ledger::Ledger;
 use crate::request::Request;
 use crate::scheduler::KnownRobots;
-use crate::scope::Scope;
+use crate::scope::{Scope, Site};
 use letter::Message;
 
 pub use home::DatabaseHome;
@@ -264,15 +266,7 @@ impl ShardedFrontier {
 
     /// The rows of the crawl as a whole that a group's notes come to.
     fn rows_of(&self, notes: &Notes) -> Vec<(String, Vec<u8>)> {
-        let mut rows = Vec::new();
-        for site in &notes.sites {
-            let text = json(site);
-            rows.push((format!("{SITE}{}", String::from_utf8_lossy(&text)), text));
-        }
-        for permit in &notes.permits {
-            let text = json(permit);
-            rows.push((format!("{PERMIT}{}", String::from_utf8_lossy(&text)), text));
-        }
+        let mut rows = noted(&notes.sites, &notes.permits);
         if let Some(output) = &notes.output {
             rows.push((format!("{OUTPUT}{}", self.place), json(output)));
         }
@@ -301,6 +295,13 @@ impl ShardedFrontier {
 /// What is written of a crawl's record: what has rows of its own is left out.
 fn identity(record: &CrawlRecord) -> Vec<u8> {
     CrawlRecord { ledger: Ledger::default(), sites: Vec::new(), permits: Vec::new(), output: None, ..record.clone() }.encode()
+}
+
+/// The rows of what joins a crawl as a whole.
+fn noted(sites: &[Site], permits: &[NetPermit]) -> Vec<(String, Vec<u8>)> {
+    let row = |kind: &str, text: Vec<u8>| (format!("{kind}{}", String::from_utf8_lossy(&text)), text);
+    let sites = sites.iter().map(|site| row(SITE, json(site)));
+    sites.chain(permits.iter().map(|permit| row(PERMIT, json(permit)))).collect()
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

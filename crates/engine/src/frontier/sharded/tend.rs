@@ -154,12 +154,12 @@ impl ShardedFrontier {
         Ok(())
     }
 
-    /// Enters what others have found for the shards that are here, in one group with taking it out of their inboxes.
-    fn receive(&mut self, scope: &Scope, tended: &mut Tended) -> Result<(), FrontierError> {
+    /// Enters what others have found for the shards that are here, in one group with taking it out of their inboxes. Answers whether there was any.
+    pub(super) fn receive(&mut self, scope: &Scope, tended: &mut Tended) -> Result<bool, FrontierError> {
         let shards: Vec<i32> = self.held.values().map(|held| held.line.number).collect();
         let letters = self.shared.inbox(shards, LETTERS)?;
         if letters.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         tended.more = letters.len() == LETTERS;
         // What joined the scope with what was found is known before that is fetched.
@@ -188,7 +188,7 @@ impl ShardedFrontier {
             self.write(&[shard].into(), &Notes::default(), Beside { received: vec![letter], ..Beside::default() })?;
         }
         tended.woken = self.finish(answer).woken;
-        Ok(())
+        Ok(true)
     }
 
     /// Gives back what is to be left and of which nothing is handed out any more.

@@ -1,12 +1,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{CrawlName, CrawlUrl, ParserRef, RunId};
 
 use super::home::Found;
 use super::*;
 use crate::frontier::testing::{Desk, SHARDS, database, holder, home};
-use crate::frontier::{Fate, Home, Opening, PageEnd, Peer};
+use crate::frontier::{DiskPlace, Fate, Home, Opening, PageEnd, Peer};
 use crate::scope::{Breadth, LinkRules};
 
 fn name(desk: &Desk) -> &CrawlName {
@@ -202,6 +203,28 @@ fn shards_are_levelled_when_an_engine_comes_and_all_are_taken_back_when_it_goes(
     one.look_again();
     one.tend();
     assert_eq!(held(&one), usize::from(SHARDS));
+}
+
+#[test]
+fn what_engines_had_sent_each_other_is_part_of_a_copy() {
+    let desk = Desk::database();
+    let mut one = Engine::start(&desk, "one");
+    let first = one.take(9);
+    let two = Engine::start(&desk, "two");
+    one.look_again();
+    one.tend();
+    one.commit(first.into_iter().map(|request| page(request.clone(), links(20, 1, &request))).collect());
+    let entered = one.frontier.ledger().urls.discovered;
+    assert!(entered < 20, "some of the links are on their way to the second engine, which never comes to read them");
+    drop((one, two));
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (home(name(&desk), "copy"), DiskPlace::new(folder.path().join("frontier"), Duration::from_secs(1)));
+    let copied = to.copy(&from.original().unwrap()).unwrap();
+    assert_eq!((copied.record.ledger.urls.discovered, copied.record.ledger.urls.queued), (20, 19));
+    let inspected = to.inspect().unwrap();
+    assert!((0..20).all(|host| inspected.frontier.find(request(host, 0).key).unwrap().is_some()));
+    drop(from);
+    assert_sound(&desk);
 }
 
 #[test]

@@ -115,6 +115,12 @@ impl Checked {
     pub fn is_clean(&self) -> bool {
         self.faults.is_empty()
     }
+
+    /// What was found first, in words.
+    pub(in crate::frontier) fn first_fault(&self) -> Option<String> {
+        let (fault, faults) = self.faults.first_key_value()?;
+        Some(format!("{}: {}", fault.sentence(), faults.examples.join(", ")))
+    }
 }
 
 /// Checks the frontier of a place; with `repair` it also mends what can be derived. A repair that is cut short can be begun again.
@@ -482,7 +488,7 @@ impl Check {
 }
 
 /// The counters that differ.
-fn differences(is: &Ledger, should: &Ledger) -> Vec<(String, u64, u64)> {
+pub(super) fn differences(is: &Ledger, should: &Ledger) -> Vec<(String, u64, u64)> {
     let urls = |urls: &UrlCounts| [urls.discovered, urls.done, urls.dead, urls.skipped, urls.queued];
     let names = ["discovered", "done", "dead", "skipped", "queued"];
     let mut all: Vec<(String, u64, u64)> =

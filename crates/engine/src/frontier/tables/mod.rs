@@ -17,6 +17,7 @@
 
 mod batch;
 mod check;
+mod copy;
 mod key_table;
 mod known;
 mod opening;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub use batch::Batch;
 pub(super) use check::check_frontier;
 pub use check::{Checked, Fault, Faults, check};
+pub use copy::Original;
 pub(super) use known::Room;
 pub use opening::{Inspected, Opened, Opening, TableFrontier};
 pub(super) use opening::{Part, check_parsers, read_record, read_scope};

@@ -172,7 +172,7 @@ pub(in crate::frontier) fn read_scope(tables: &dyn Tables) -> Result<Option<Scop
 }
 
 /// What was counted against traps.
-fn read_alike(tables: &dyn Tables) -> Result<Vec<(u64, u32)>, FrontierError> {
+pub(super) fn read_alike(tables: &dyn Tables) -> Result<Vec<(u64, u32)>, FrontierError> {
     let mut counts = Vec::new();
     tables.each(Table::Alike, &mut |mark, count| {
         let damaged = |_| damaged("a count has the wrong length");

@@ -49,6 +49,12 @@ impl QueueKey {
         &self.0
     }
 
+    /// The same place in the queue of the origin by another number.
+    pub(super) fn under(mut self, origin: u32) -> QueueKey {
+        self.0[..4].copy_from_slice(&origin.to_be_bytes());
+        self
+    }
+
     /// The number of the origin whose queue it belongs to.
     pub(super) fn origin(&self) -> u32 {
         u32::from_be_bytes(self.0[..4].try_into().expect("4 of 20 bytes"))

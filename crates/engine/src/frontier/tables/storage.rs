@@ -33,7 +33,7 @@ pub(in crate::frontier) const SCOPE: &str = "scope";
 const LOOKS: u32 = 3;
 
 /// What the keys of cookies begin with; the domain follows.
-const COOKIES: &str = "cookies/";
+pub(super) const COOKIES: &str = "cookies/";
 
 /// See the module.
 pub struct TableStorage {
