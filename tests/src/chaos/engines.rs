@@ -95,8 +95,11 @@ seed 3: 3 engines, 1 of them late, 4 workers, an itemsaver, a database, --delay 
         }
         let count = |is: &dyn Fn(&Plan) -> bool| plans.iter().filter(|plan| is(plan)).count();
         assert!((100..170).contains(&count(&|plan| plan.delay.is_some())));
-        assert!((40..120).contains(&count(&|plan| steps(plan, &is_long) == 1)));
+        let long = count(&|plan| steps(plan, &is_long) == 1);
+        // A third may have one, and most of them come to it.
+        assert!((67..=170).contains(&long), "{long}");
         assert!(count(&|plan| steps(plan, &|step| matches!(step.what, What::Outage(_))) > 0) > 150);
-        assert!(count(&|plan| steps(plan, &|step| matches!((step.who, step.what), (Who::Engine(_), What::Kill))) > 1) > 150);
+        // In more than a quarter of them engines are killed more than once, beside those that are told to end.
+        assert!(count(&|plan| steps(plan, &|step| matches!((step.who, step.what), (Who::Engine(_), What::Kill))) > 1) > 100);
     }
 }
