@@ -172,6 +172,8 @@ fn an_engine_whose_hosts_have_nothing_says_what_it_waits_for_and_ends_with_the_o
     let world = World::new();
     let (first, second) = world.two_engines();
     let state = world.folder.path().join("second");
+    // By then it can be asked.
+    second.process.line("Connected to embedded");
     let waits = |status: &CrawlStatus| status.waiting_for.as_ref().is_some_and(|what| what.starts_with("the other engine: "));
     let idle = await_status(&state, "it says that it waits for the other", waits);
     assert_eq!((idle.engines, idle.in_flight), (Some(2), 0));
