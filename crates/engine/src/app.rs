@@ -116,7 +116,7 @@ async fn run_once(
     let started = Instant::now();
     let mut config = Config::build(args, source, &registry.names()).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
-    let home = find_home(&config, &state).await?;
+    let home = unless_told_to_end(again, find_home(&config, &state)).await?;
     let wanted = CrawlToOpen {
         crawl: &config.crawl,
         spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
@@ -143,10 +143,25 @@ async fn run_once(
     config.engine.versions = opened.record.versions;
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
     let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
-    let stored = Stored::open(&config, &state, &hello, &opened.frontier.tenure()).await?;
+    let stored = unless_told_to_end(again, Stored::open(&config, &state, &hello, &opened.frontier.tenure())).await?;
     let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
     drop(state);
     Ok(done)
+}
+
+/// Waits for something. In a first life a signal ends the process by itself; in a later one (`again`) it is heard here, since the first has
+/// taken it over.
+async fn unless_told_to_end<T>(again: bool, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let told = async {
+        match again {
+            true => rpcsupport::process::shutdown_signal().await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = told => bail!("interrupted before the other engines were joined again"),
+    }
 }
 
 /// Where the frontier is, held by this process.

@@ -115,6 +115,11 @@ impl Shared {
         })
     }
 
+    /// How many sites and permits have joined a crawl.
+    pub(in crate::frontier) fn noted(self: &Arc<Self>, crawl: i32) -> Result<i64, FrontierError> {
+        self.run(move |session: Arc<Session>| async move { Ok(session.client.query_one(statements::NOTED, &[&crawl]).await?.get(0)) })
+    }
+
     /// Which of some shards knows a URL.
     pub(in crate::frontier) fn known_by(self: &Arc<Self>, shards: Vec<i32>, key: [u8; 16]) -> Result<Option<i32>, FrontierError> {
         let shards = Arc::new(shards);

@@ -122,8 +122,9 @@ pub(super) const DISCARD: &str = "WITH fence AS (\
 /// Numbers whose rows are of no crawl any more.
 pub(super) const DISCARDED: &str = "SELECT number, shards FROM gossamer.discarded";
 
-/// The rows of crawl number `$1` are gone.
-pub(super) const FORGET: &str = "DELETE FROM gossamer.discarded WHERE number = $1";
+/// The rows of crawl number `$1` are gone; so is every engine that was at it, since nobody else would bury it.
+pub(super) const FORGET: &str = "WITH gone AS (DELETE FROM gossamer.engines WHERE crawl = $1) \
+                                 DELETE FROM gossamer.discarded WHERE number = $1";
 
 /// Removes some rows of the numbers from `$1` to `$2`: so many that it takes a moment.
 pub(super) fn remove_some(table: Table) -> String {
@@ -185,6 +186,10 @@ pub(super) const INBOX: &str = "SELECT shard, key, value FROM gossamer.inbox WHE
 
 /// The records of the shards `$1`.
 pub(super) const RECORDS: &str = "SELECT crawl, value FROM gossamer.crawl WHERE crawl = ANY($1::int[]) AND key = 'record'";
+
+/// How many sites and permits have joined crawl number `$1`.
+pub(super) const NOTED: &str = "SELECT count(*) FROM gossamer.crawl WHERE crawl = $1 \
+                                AND (key BETWEEN 'site/' AND 'site0' OR key BETWEEN 'permit/' AND 'permit0')";
 
 /// Which of the shards `$1` knows the URL `$2`.
 pub(super) const KNOWN_BY: &str = "SELECT crawl FROM gossamer.known WHERE crawl = ANY($1::int[]) AND key = $2 LIMIT 1";

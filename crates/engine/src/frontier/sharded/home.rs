@@ -8,10 +8,10 @@ use std::time::Duration;
 use model::CrawlName;
 
 use super::territory::SUFFIXES;
-use super::{Beside, Division, OUTPUT, PERMIT, SITE, ShardedFrontier, identity};
+use super::{Beside, Division, OUTPUT, ShardedFrontier, identity, read_noted};
 use crate::frontier::postgres::{Database, Line, PostgresTables, Shared, Stand};
 use crate::frontier::tables::storage::RECORD;
-use crate::frontier::tables::{Room, Table, Tables, beginning_with, check_frontier, check_parsers, damaged, read_record, read_scope};
+use crate::frontier::tables::{Room, Table, Tables, check_frontier, check_parsers, damaged, read_record, read_scope};
 use crate::frontier::{
     Checked, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Inspected, Notes, Opening, Original, OutputMark, Peer,
 };
@@ -96,15 +96,10 @@ impl DatabaseHome {
             record.versions = record.versions.max(shard.versions);
             record.at_ms = record.at_ms.max(shard.at_ms);
         }
-        let read = |error: serde_json::Error| damaged(&error.to_string());
-        for row in beginning_with(&whole, Table::Crawl, SITE.as_bytes()) {
-            record.sites.push(serde_json::from_slice(&row?.1).map_err(read)?);
-        }
-        for row in beginning_with(&whole, Table::Crawl, PERMIT.as_bytes()) {
-            record.permits.push(serde_json::from_slice(&row?.1).map_err(read)?);
-        }
+        (record.sites, record.permits) = read_noted(&whole)?;
         let output = whole.get(Table::Crawl, format!("{OUTPUT}{}", self.who.place).as_bytes())?;
-        record.output = output.map(|bytes| serde_json::from_slice::<Option<OutputMark>>(&bytes)).transpose().map_err(read)?.flatten();
+        let read = |bytes: Vec<u8>| serde_json::from_slice::<Option<OutputMark>>(&bytes).map_err(|error| damaged(&error.to_string()));
+        record.output = output.map(read).transpose()?.flatten();
         Ok(Some(record))
     }
 
@@ -124,6 +119,7 @@ impl DatabaseHome {
             lost: Vec::new(),
             sent: Default::default(),
             letters: 0,
+            noted: 0,
             joined: false,
             looked: None,
         })
@@ -200,8 +196,8 @@ impl DatabaseHome {
             return Err(FrontierError::OtherSuffixes(self.shared.crawl.clone()));
         }
         let had_peers = !peers.is_empty();
-        // Those who have completed it are about to end.
-        while !peers.is_empty() && found.as_ref().is_some_and(|record| record.complete) {
+        // Those who have completed it are about to end, and one that was rescanning it did so alone, and is dead.
+        while !peers.is_empty() && found.as_ref().is_some_and(|record| record.complete || record.rescanning) {
             self.shared.pause(PAUSE);
             peers = self.peers(stand.number)?;
             found = self.record(&stand, &lines)?;

@@ -24,13 +24,14 @@ use std::sync::Arc;
 use model::job::NetPermit;
 use model::{DedupKey, Origin};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::postgres::{Group, Line, PostgresTables, Sent, Shared};
 use super::rules::{Answer, Entry, Manner};
 use super::storage::{ItemPlace, Storage};
 use super::tables::storage::{Closed, RECORD, SCOPE};
-use super::tables::{Part, Room, read_scope};
+use super::tables::{Part, Room, Table, beginning_with, damaged, read_scope};
 use super::{
     Committed, CrawlRecord, DeadLetter, Ending, Fate, Frontier, FrontierError, Notes, OriginState, OutputMark, PageBudget, RejectedItem,
     Requeued, TableFrontier, Taken, TakenOver, Tended, Tenure, Whereabouts,
@@ -75,6 +76,8 @@ pub(super) struct ShardedFrontier {
     lost: Vec<DedupKey>,
     sent: HashSet<DedupKey>,
     letters: u64,
+    /// Rows of sites and permits that have joined, as many as were read.
+    noted: i64,
     /// Whether other engines were at it when this one came.
     joined: bool,
     /// When the others were looked at last.
@@ -302,6 +305,15 @@ fn noted(sites: &[Site], permits: &[NetPermit]) -> Vec<(String, Vec<u8>)> {
     let row = |kind: &str, text: Vec<u8>| (format!("{kind}{}", String::from_utf8_lossy(&text)), text);
     let sites = sites.iter().map(|site| row(SITE, json(site)));
     sites.chain(permits.iter().map(|permit| row(PERMIT, json(permit)))).collect()
+}
+
+/// The sites and permits that have joined a crawl, out of the rows of [`noted`].
+fn read_noted(whole: &PostgresTables) -> Result<(Vec<Site>, Vec<NetPermit>), FrontierError> {
+    fn read<T: DeserializeOwned>(whole: &PostgresTables, kind: &str) -> Result<Vec<T>, FrontierError> {
+        let parsed = |bytes: &[u8]| serde_json::from_slice(bytes).map_err(|error| damaged(&error.to_string()));
+        beginning_with(whole, Table::Crawl, kind.as_bytes()).map(|row| parsed(&row?.1)).collect()
+    }
+    Ok((read(whole, SITE)?, read(whole, PERMIT)?))
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

@@ -6,11 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::letter::Message;
-use super::{Beside, PERMIT, SITE, Shard, ShardedFrontier};
+use super::{Beside, Shard, ShardedFrontier, read_noted};
 use crate::frontier::postgres::{Letter, Line, PostgresTables};
 use crate::frontier::rules::Answer;
 use crate::frontier::storage::Storage;
-use crate::frontier::tables::{Table, beginning_with, damaged};
 use crate::frontier::{CrawlRecord, Frontier, FrontierError, Leaving, Notes, PageBudget, Tended};
 use crate::ledger::Ledger;
 use crate::scope::Scope;
@@ -31,14 +30,15 @@ impl ShardedFrontier {
             self.looked = Some(Instant::now());
             self.look_around(&mut tended)?;
         }
-        self.receive(scope, &mut tended)?;
+        let received = self.receive(scope, &mut tended)?;
         tended.leaving = Leaving::of(self.division, self.held.iter().filter(|(_, held)| held.leaving).map(|(shard, _)| *shard));
         if self.whole.urls.queued == 0 && self.shared.is_over(self.crawl)? {
             tended.over = true;
             // What is told of the others is what they came to.
             self.look_elsewhere(&self.shared.shards(self.crawl)?)?;
         }
-        tended.is_quiet = self.shared.is_quiet(self.crawl)?;
+        // Where all is here, what is on its way was looked for just now.
+        tended.is_quiet = if self.elsewhere.is_empty() { !received } else { self.shared.is_quiet(self.crawl)? };
         tended.versions = self.record.versions;
         if let Some(PageBudget { max, wanted }) = budget {
             tended.pages_left = self.shared.grant(self.crawl, self.engine, max, wanted)?;
@@ -141,15 +141,12 @@ impl ShardedFrontier {
         Ok(())
     }
 
-    /// Reads what others have noted of the crawl as a whole.
-    fn read_whole(&self, tended: &mut Tended) -> Result<(), FrontierError> {
-        let whole = PostgresTables::to_look_at(self.shared.clone(), self.crawl);
-        let read = |error: serde_json::Error| damaged(&error.to_string());
-        for row in beginning_with(&whole, Table::Crawl, SITE.as_bytes()) {
-            tended.sites.push(serde_json::from_slice(&row?.1).map_err(read)?);
-        }
-        for row in beginning_with(&whole, Table::Crawl, PERMIT.as_bytes()) {
-            tended.permits.push(serde_json::from_slice(&row?.1).map_err(read)?);
+    /// Reads what others have noted of the crawl as a whole, if that is more than it was.
+    fn read_whole(&mut self, tended: &mut Tended) -> Result<(), FrontierError> {
+        let noted = self.shared.noted(self.crawl)?;
+        if noted != self.noted {
+            (tended.sites, tended.permits) = read_noted(&PostgresTables::to_look_at(self.shared.clone(), self.crawl))?;
+            self.noted = noted;
         }
         Ok(())
     }
