@@ -1,6 +1,5 @@
 //! The rules of a frontier, the same for every storage: what an ending does, which requests are entered, what the counters say.
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use model::{DedupKey, Origin, ParserRef};
@@ -522,12 +521,7 @@ impl<S: Storage> Frontier for StoredFrontier<S> {
     }
 
     fn origin_states(&self, most: usize) -> Vec<OriginState> {
-        let mut states = self.storage.origin_states();
-        states.sort_by(|a, b| {
-            (a.given_up.is_some(), Reverse(a.queued), &a.origin).cmp(&(b.given_up.is_some(), Reverse(b.queued), &b.origin))
-        });
-        states.truncate(most);
-        states
+        OriginState::fullest(self.storage.origin_states(), most)
     }
 
     fn keep_scope(&mut self, scope: &Scope) -> Result<(), FrontierError> {

@@ -3,6 +3,7 @@
 use model::job::Validators;
 use model::{CrawlUrl, DedupKey, Item, Origin};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 use crate::ledger::ItemCounts;
 use crate::request::{Request, Try};
@@ -136,4 +137,15 @@ pub struct OriginState {
     /// Why it was given up, if it was: what is queued for it is dead then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_up: Option<String>,
+}
+
+impl OriginState {
+    /// Up to `most` of them: the fullest first, then those given up.
+    pub(super) fn fullest(mut states: Vec<OriginState>, most: usize) -> Vec<OriginState> {
+        states.sort_by(|a, b| {
+            (a.given_up.is_some(), Reverse(a.queued), &a.origin).cmp(&(b.given_up.is_some(), Reverse(b.queued), &b.origin))
+        });
+        states.truncate(most);
+        states
+    }
 }

@@ -6,32 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::connection::Connection;
-use super::failure::Failure;
-use super::keeper::Line;
+use super::renewals::{LASTS, RELIED_ON, Renewals};
 use super::session::Session;
 use super::statements;
+use crate::frontier::FrontierError;
 use crate::frontier::sharded::SUFFIXES;
-use crate::frontier::{FrontierError, TakenOver};
-
-/// How often it is renewed.
-pub(super) const RENEW: Duration = Duration::from_secs(2);
-
-/// The pause before it is tried again.
-pub(super) const RENEW_AGAIN: Duration = Duration::from_millis(300);
-
-/// Time for a renewal.
-pub(super) const RENEW_LIMIT: Duration = Duration::from_secs(3);
-
-/// How long it lasts in the database. Whoever died is succeeded no later than this after its last renewal.
-pub(super) const LASTS: Duration = Duration::from_secs(10);
-
-/// How long it is relied on, from before a renewal is asked for: shorter, in case the clocks run at different speeds.
-pub(super) const RELIED_ON: Duration = Duration::from_secs(8);
 
 /// How often one looks who waits for it.
 const LOOK: Duration = Duration::from_millis(500);
@@ -123,58 +106,22 @@ pub(super) async fn await_and_take(
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) epoch: i64,
-    renewals: JoinHandle<()>,
+    renewals: Renewals,
 }
 
 impl Lease {
     /// Keeps a lease that was taken, over a connection of its own.
     pub(super) fn keep(handle: &tokio::runtime::Handle, connection: Connection, crawl: String, epoch: i64) -> Lease {
-        Lease { epoch, renewals: handle.spawn(renew(connection, crawl, epoch)) }
+        let name = Arc::<str>::from(crawl.as_str());
+        let renew = move |session: Arc<Session>| {
+            let name = Arc::clone(&name);
+            async move { session.client.execute(statements::RENEW_LEASE, &[&&*name, &epoch, &(LASTS.as_millis() as i64)]).await }
+        };
+        Lease { epoch, renewals: Renewals::start(handle, connection, crawl, renew) }
     }
 
     /// No longer renews it.
     pub(super) fn stop(&self) {
-        self.renewals.abort();
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// Renews until another engine has the lease.
-async fn renew(connection: Connection, crawl: String, epoch: i64) {
-    let crawl = Arc::<str>::from(crawl);
-    let work = |session: Arc<Session>| {
-        let crawl = Arc::clone(&crawl);
-        async move {
-            let renewed = session.client.execute(statements::RENEW_LEASE, &[&&*crawl, &epoch, &(LASTS.as_millis() as i64)]).await?;
-            Ok(if renewed == 1 { Ok(()) } else { Err(()) })
-        }
-    };
-    let keeper = connection.keeper();
-    let mut failures = 0;
-    loop {
-        let sent = Instant::now();
-        let pause = match connection.attempt(&work, RENEW_LIMIT).await {
-            Ok(Ok(())) => {
-                failures = 0;
-                keeper.renewed(sent + RELIED_ON);
-                keeper.note(Line::Lease, None);
-                RENEW
-            }
-            Ok(Err(())) => return keeper.lost(TakenOver { crawl: crawl.to_string() }),
-            Err(Failure::Passing(why) | Failure::Lasting(why)) => {
-                failures += 1;
-                // A connection that broke while nobody looked is no news.
-                if failures > 1 {
-                    keeper.note(Line::Lease, Some(&why));
-                }
-                RENEW_AGAIN
-            }
-        };
-        tokio::time::sleep(pause).await;
+        self.renewals.stop();
     }
 }

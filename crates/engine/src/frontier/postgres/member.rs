@@ -5,17 +5,14 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connection::Connection;
-use super::failure::Failure;
 use super::keeper::Line;
-use super::lease::{LASTS, RELIED_ON, RENEW, RENEW_AGAIN, RENEW_LIMIT};
+use super::renewals::{LASTS, RELIED_ON, Renewals};
 use super::session::Session;
 use super::statements;
 use super::{Holder, Shared};
-use crate::frontier::{FrontierError, TakenOver};
+use crate::frontier::FrontierError;
 
 /// An engine that is kept alive. Dropped without parting, it is buried in time.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ pub(super) struct Member {
     pub(super) crawl: i32,
     /// Its own.
     pub(super) id: i64,
-    renewals: JoinHandle<()>,
+    renewals: Renewals,
 }
 
 /// An engine of a crawl.
@@ -39,13 +36,7 @@ pub struct Peer {
 impl Member {
     /// No longer says that it is alive.
     pub(super) fn stop(&self) {
-        self.renewals.abort();
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.stop();
+        self.renewals.stop();
     }
 }
 
@@ -65,8 +56,11 @@ impl Shared {
         let id = joined.ok_or_else(|| self.lost())?;
         let keeper = self.connection.keeper().clone();
         keeper.renewed(sent + RELIED_ON);
+        let renew = move |session: Arc<Session>| async move {
+            session.client.execute(statements::RENEW, &[&crawl, &id, &(LASTS.as_millis() as i64)]).await
+        };
         let own = self.another_connection(Line::Lease, keeper);
-        let renewals = self.background.handle().spawn(renew(own, crawl, id, self.crawl.to_string()));
+        let renewals = Renewals::start(self.background.handle(), own, self.crawl.to_string(), renew);
         *self.member.lock().expect("no holder of this lock panics") = Some(Member { crawl, id, renewals });
         Ok(id)
     }
@@ -89,34 +83,5 @@ impl Shared {
             let rows = session.client.query(statements::ENGINES, &[&crawl]).await?;
             Ok(rows.iter().map(|row| Peer { id: row.get(0), name: row.get(1), token: row.get(2) }).collect())
         })
-    }
-}
-
-/// Says that an engine is alive until others have buried it.
-async fn renew(connection: Connection, crawl: i32, id: i64, name: String) {
-    let work =
-        |session: Arc<Session>| async move { session.client.execute(statements::RENEW, &[&crawl, &id, &(LASTS.as_millis() as i64)]).await };
-    let keeper = connection.keeper();
-    let mut failures = 0;
-    loop {
-        let sent = Instant::now();
-        let pause = match connection.attempt(&work, RENEW_LIMIT).await {
-            Ok(1) => {
-                failures = 0;
-                keeper.renewed(sent + RELIED_ON);
-                keeper.note(Line::Lease, None);
-                RENEW
-            }
-            Ok(_) => return keeper.lost(TakenOver { crawl: name }),
-            Err(Failure::Passing(why) | Failure::Lasting(why)) => {
-                failures += 1;
-                // A connection that broke while nobody looked is no news.
-                if failures > 1 {
-                    keeper.note(Line::Lease, Some(&why));
-                }
-                RENEW_AGAIN
-            }
-        };
-        tokio::time::sleep(pause).await;
     }
 }

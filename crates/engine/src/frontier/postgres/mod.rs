@@ -14,6 +14,7 @@ mod failure;
 mod keeper;
 mod lease;
 mod member;
+mod renewals;
 mod schema;
 mod session;
 mod shards;
@@ -53,8 +54,9 @@ const RETRY: Duration = Duration::from_millis(200);
 /// Time for one such try, the making of tables included.
 const READY: Duration = Duration::from_secs(10);
 
-/// Time for giving a lease back. One that is not given back lapses.
-const GIVE_BACK: Duration = Duration::from_secs(2);
+/// Time for giving a lease back, or for parting from the other engines. What is not given back lapses, and until then a crawl that was left looks
+/// as if somebody were at it: so a database that is slow is waited for, half as long as that takes.
+const GIVE_BACK: Duration = Duration::from_secs(5);
 
 /// A crawl in a database, to be opened or looked at.
 pub(super) struct Shared {

@@ -5,15 +5,15 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::CrawlName;
+use model::{CrawlName, DedupKey};
 
 use super::territory::SUFFIXES;
-use super::{Beside, Division, OUTPUT, ShardedFrontier, identity, read_noted};
+use super::{Division, OUTPUT, ShardedFrontier, identity, read_noted};
 use crate::frontier::postgres::{Database, Line, PostgresTables, Shared, Stand};
 use crate::frontier::tables::storage::RECORD;
 use crate::frontier::tables::{Room, Table, Tables, check_frontier, check_parsers, damaged, read_record, read_scope};
 use crate::frontier::{
-    Checked, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Inspected, Notes, Opening, Original, OutputMark, Peer,
+    Checked, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Inspected, Opening, Original, OutputMark, Peer,
 };
 
 /// Shards of a crawl that begins: enough to give each of ten engines a share that is about fair. The first start decides.
@@ -116,7 +116,6 @@ impl DatabaseHome {
             elsewhere: BTreeMap::new(),
             whole: Default::default(),
             room: Room::of_crawl(),
-            lost: Vec::new(),
             sent: Default::default(),
             letters: 0,
             noted: 0,
@@ -228,22 +227,24 @@ impl DatabaseHome {
         }
         let mut frontier = self.frontier(&stand, record.clone())?;
         frontier.joined = !peers.is_empty();
-        frontier.lost = parsing.into_iter().map(|(key, _)| key).collect();
         let share = lines.len().div_ceil(peers.len() + 1);
         self.join(&mut frontier, &lines, if peers.is_empty() { lines.len() } else { share })?;
+        // Before anything is handed out. Those in shards that others have were tried by them since.
+        let lost: Vec<DedupKey> = parsing.into_iter().map(|(key, _)| key).collect();
+        if !lost.is_empty() {
+            frontier.blame(&lost)?;
+        }
         if record.rescanning && peers.is_empty() {
             for held in frontier.held.values_mut().filter(|held| held.line.groups > 0) {
                 held.frontier.rescan()?;
             }
             record.rescanning = false;
             frontier.record.rescanning = false;
-            frontier.write(&Default::default(), &Notes::default(), Beside::default())?;
+            // With it the counters are added up.
             frontier.write_record()?;
         }
         record.ledger = frontier.ledger().clone();
         record.versions = frontier.record.versions;
-        // Those in shards that others have were tried by them since.
-        frontier.lost.clear();
         Ok(Found::Open(Box::new(frontier), record, peers))
     }
 }

@@ -17,7 +17,6 @@ mod territory;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -72,8 +71,6 @@ pub(super) struct ShardedFrontier {
     /// The sum of all.
     whole: Ledger,
     room: Room,
-    /// Requests that were being parsed when the last process here ended, not found yet.
-    lost: Vec<DedupKey>,
     sent: HashSet<DedupKey>,
     letters: u64,
     /// Rows of sites and permits that have joined, as many as were read.
@@ -121,7 +118,7 @@ impl ShardedFrontier {
         self.held.get_mut(&shard)
     }
 
-    /// Opens a shard that was taken. What it lost with the last process here is part of its open group.
+    /// Opens a shard that was taken.
     fn load(&mut self, line: Line) -> Result<Shard, FrontierError> {
         let shard = self.shard_of_number(line.number);
         let tables = Arc::new(PostgresTables::of_shard(Arc::clone(&self.shared), line));
@@ -132,19 +129,32 @@ impl ShardedFrontier {
             is_empty: line.groups == 0,
             room: Some(self.room.clone()),
         };
-        let mut frontier = part.open()?;
-        let mut of_this = Vec::new();
-        for key in std::mem::take(&mut self.lost) {
-            let is_of_this = frontier.storage().parser_of(key)?.is_some();
-            if is_of_this { &mut of_this } else { &mut self.lost }.push(key);
-        }
-        let now_ms = frontier.storage().clock.millis_by(Instant::now());
-        frontier.blame(&of_this, now_ms)?;
+        let frontier = part.open()?;
         self.record.versions = self.record.versions.max(frontier.storage().record().versions);
         self.record.at_ms = self.record.at_ms.max(frontier.storage().record().at_ms);
         self.held.insert(shard, Held { line, tables, frontier, leaving: false });
         self.elsewhere.remove(&shard);
         Ok(shard)
+    }
+
+    /// Blames requests for the end of the last process here, which was parsing them: those that shards here know.
+    fn blame(&mut self, keys: &[DedupKey]) -> Result<(), FrontierError> {
+        let mut changed = BTreeSet::new();
+        for (shard, held) in &mut self.held {
+            let storage = held.frontier.storage();
+            let mut known = Vec::new();
+            for key in keys {
+                if storage.parser_of(*key)?.is_some() {
+                    known.push(*key);
+                }
+            }
+            if !known.is_empty() {
+                let now_ms = storage.clock.millis_by(Instant::now());
+                held.frontier.blame(&known, now_ms)?;
+                changed.insert(*shard);
+            }
+        }
+        self.write(&changed, &Notes::default(), Beside::default())
     }
 
     /// A shard of others, or of nobody, to look at.
@@ -440,12 +450,8 @@ impl Frontier for ShardedFrontier {
         let may_tell = |ledger: &Ledger| ledger.urls.queued > 0 || ledger.urls.dead > 0;
         let states = self.ask(may_tell, |part, _| Ok(part.storage().origin_states()), usize::MAX);
         // What others have is told as far as it can be read.
-        let mut states = states.unwrap_or_else(|_| self.held.values().flat_map(|held| held.frontier.storage().origin_states()).collect());
-        states.sort_by(|a, b| {
-            (a.given_up.is_some(), Reverse(a.queued), &a.origin).cmp(&(b.given_up.is_some(), Reverse(b.queued), &b.origin))
-        });
-        states.truncate(most);
-        states
+        let own = || self.held.values().flat_map(|held| held.frontier.storage().origin_states()).collect();
+        OriginState::fullest(states.unwrap_or_else(|_| own()), most)
     }
 
     fn keep_scope(&mut self, scope: &Scope) -> Result<(), FrontierError> {

@@ -107,14 +107,7 @@ impl ShardedFrontier {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let mut taken = BTreeSet::new();
-        for line in self.shared.take_shards(self.crawl, self.engine, &wanted)? {
-            taken.insert(self.load(line)?);
-        }
-        // What is found to be lost with the last process here is counted before anything is handed out.
-        let changed = taken.iter().copied().filter(|shard| self.held[shard].frontier.storage().has_changes()).collect();
-        self.write(&changed, &Notes::default(), Beside::default())?;
-        Ok(taken.into_iter().collect())
+        self.shared.take_shards(self.crawl, self.engine, &wanted)?.into_iter().map(|line| self.load(line)).collect()
     }
 
     /// What the engine has to know of a shard that has come.

@@ -112,11 +112,6 @@ impl TableStorage {
         entered.into_iter().for_each(|(key, parser)| self.known.keep(key, parser));
     }
 
-    /// Whether the open group changes anything.
-    pub(in crate::frontier) fn has_changes(&self) -> bool {
-        Table::ALL.into_iter().any(|table| self.batch.len(table) > 0)
-    }
-
     /// Whether nothing of it is handed out.
     pub(in crate::frontier) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
