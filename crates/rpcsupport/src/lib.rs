@@ -11,6 +11,7 @@ pub mod service;
 
 pub mod codec;
 
+mod together;
 mod transport;
 
 pub mod reception;
