@@ -1,6 +1,6 @@
 //! The saver: brings pages to the itemsaver, many to a batch, and tells the engine when they are durable.
 //!
-//! A batch goes as soon as the itemsaver is idle; it never lingers for more. What waits is bounded by the page permits of the engine, so an
+//! A batch goes as soon as the itemsaver is idle; it lingers for nothing but the tasks that are ready to run. What waits is bounded by the page permits of the engine, so an
 //! itemsaver that is slow or away stops the fetching and not the machine.
 
 mod batch;
@@ -136,7 +136,12 @@ impl Saver {
     async fn next_batch(&mut self, held: &mut Option<PageToSave>) -> Option<Vec<PageToSave>> {
         let first = match held.take() {
             Some(page) => page,
-            None => self.pages.recv().await?,
+            None => {
+                let first = self.pages.recv().await?;
+                // Whoever is ready to run may have more to add; a batch costs the store a sync, however small it is.
+                tokio::task::yield_now().await;
+                first
+            }
         };
         let mut bytes = size(&first);
         let mut batch = vec![first];

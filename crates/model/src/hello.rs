@@ -9,7 +9,8 @@ use crate::crawl::{CrawlName, RunId};
 /// Version of the protocol. Peers of another version refuse each other by name; added fields and variants do not change it.
 ///
 /// 2: a worker fetches robots.txt. One of version 1 cannot, and an engine without the rules of a site would wait for ever.
-pub const PROTOCOL: u32 = 2;
+/// 3: a page's links are sent by columns.
+pub const PROTOCOL: u32 = 3;
 
 /// Version of this software, as `hello` tells it.
 pub const SOFTWARE: &str = concat!("gossamer ", env!("CARGO_PKG_VERSION"));

@@ -10,7 +10,7 @@ use crate::error::{RetryClass, WireError, code};
 use crate::item::Item;
 use crate::job::Validators;
 use crate::key::DedupKey;
-use crate::parser::ParserRef;
+use crate::link::{Link, columns};
 use crate::url::CrawlUrl;
 
 /// Most links of one page that are kept.
@@ -92,7 +92,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// Links to follow, in page order, one per URL and parser as the parser gave them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "columns")]
     pub links: Vec<Link>,
     /// Items, in page order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -154,28 +154,6 @@ impl Cut {
     pub fn is_nothing(&self) -> bool {
         *self == Cut::default()
     }
-}
-
-/// A URL found on a page, with the parser meant for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Link {
-    /// The canonical URL.
-    pub url: CrawlUrl,
-    /// Its dedup key, made by the worker so that the engine need not hash what it already knows.
-    pub key: DedupKey,
-    /// Reads the page behind it.
-    pub parser: ParserRef,
-    /// How much sooner than others it is wanted, to be added to the priority of the request it was found by: -5 to 5, from a sitemap's
-    /// `priority`. Links of pages have 0.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub priority: i32,
-    /// When the page was changed last, as a sitemap says: milliseconds since the Unix epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modified_ms: Option<u64>,
-}
-
-fn is_zero(priority: &i32) -> bool {
-    *priority == 0
 }
 
 /// The target of a redirect.

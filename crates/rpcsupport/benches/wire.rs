@@ -62,7 +62,7 @@ fn job(host: &str) -> Job {
     let permit = NetPermit { host: url.host_str().to_owned(), port: Some(url.port()) };
     Job {
         key: url.dedup_key(),
-        parser: ParserRef::named("page"),
+        parser: Arc::clone(&parser),
         spider: None,
         cookie: None,
         validators: None,
@@ -85,9 +85,10 @@ fn outcome(host: &str, links: usize) -> Outcome {
         payload: PayloadJson::of(&payload).expect("plain data"),
         url,
     };
+    let parser = Arc::new(ParserRef::named("page"));
     let link = |n| {
         let url = page_url(host, n);
-        Link { key: url.dedup_key(), url, parser: ParserRef::named("page"), priority: 0, modified_ms: None }
+        Link { key: url.dedup_key(), url, parser: Arc::clone(&parser), priority: 0, modified_ms: None }
     };
     let page = Page { links: (1..=links).map(link).collect(), items: vec![item], ..Page::default() };
     let fetch = FetchFacts {

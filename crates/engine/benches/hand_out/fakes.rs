@@ -133,7 +133,8 @@ impl WorkerHandler for Worker {
         if job.parser.name == ROBOTS_PARSER {
             return Outcome { verdict: Verdict::Robots(RobotsRules::allow_all()), fetch: facts };
         }
-        let link = |url: model::CrawlUrl| Link { key: url.dedup_key(), url, parser: job.parser.clone(), priority: 0, modified_ms: None };
+        let parser = Arc::new(job.parser.clone());
+        let link = |url: model::CrawlUrl| Link { key: url.dedup_key(), url, parser: Arc::clone(&parser), priority: 0, modified_ms: None };
         let page = Page { links: self.0.links(n).map(link).collect(), items: vec![item(&job)], ..Page::default() };
         Outcome { verdict: Verdict::Page(page), fetch: facts }
     }

@@ -447,11 +447,3 @@ async fn sleep_until(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
-
-/// Links of one page mostly share parser and arguments; those that follow each other share one copy.
-fn share(parser: model::ParserRef, last: &mut Option<Arc<model::ParserRef>>) -> Arc<model::ParserRef> {
-    match last {
-        Some(shared) if **shared == parser => Arc::clone(shared),
-        _ => Arc::clone(last.insert(Arc::new(parser))),
-    }
-}

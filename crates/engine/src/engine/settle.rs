@@ -9,7 +9,7 @@ use model::save::{ItemStatus, PageItems};
 use model::{Origin, Outcome, Page, ParserRef, Redirect, RetryClass, Verdict, WireError};
 use tokio::time::Instant;
 
-use super::{Engine, Unsaved, share};
+use super::{Engine, Unsaved};
 use crate::clock::wall_clock;
 use crate::frontier::{Ending, Fate, PageEnd, PageFacts, RejectedItem};
 use crate::ledger::ItemCounts;
@@ -138,11 +138,10 @@ impl Engine {
         let args = |parser: &ParserRef| parser.args.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let link_bytes = links.iter().map(|link| size_of::<Request>() + link.url.as_str().len() + args(&link.parser)).sum::<usize>();
         let referrer = Arc::new(request.url.clone());
-        let mut parser = None;
         let links = links.into_iter().map(|link| Request {
             url: link.url,
             key: link.key,
-            parser: share(link.parser, &mut parser),
+            parser: link.parser,
             depth: request.depth + 1,
             priority: request.priority.saturating_add(link.priority),
             referrer: Some(Arc::clone(&referrer)),

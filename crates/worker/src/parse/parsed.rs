@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use model::job::Honour;
 use model::outcome::{MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD, Wishes};
@@ -20,8 +21,11 @@ pub struct Parsed {
     url: CrawlUrl,
     key: DedupKey,
     page: Page,
+    /// Links are known by their URL and the hash of their parser.
     seen: HashSet<(DedupKey, u64)>,
     hasher: std::hash::RandomState,
+    /// The parser of the last link and its hash: mostly it is that of the next one too.
+    parser: Option<(Arc<ParserRef>, u64)>,
     link_bytes: usize,
     most_link_bytes: usize,
     item_bytes: usize,
@@ -43,6 +47,7 @@ impl Parsed {
             page: Page::default(),
             seen: HashSet::new(),
             hasher: std::hash::RandomState::new(),
+            parser: None,
             link_bytes: 0,
             most_link_bytes: MAX_LINK_BYTES,
             item_bytes: 0,
@@ -82,7 +87,8 @@ impl Parsed {
     /// Follows an absolute address of which a sitemap says how much it is wanted and when it was changed.
     pub(crate) fn follow_listed(&mut self, url: CrawlUrl, parser: &ParserRef, priority: i32, modified_ms: Option<u64>) {
         let key = url.dedup_key();
-        if !self.seen.insert((key, self.hash(parser))) {
+        let (parser, hash) = self.shared(parser);
+        if !self.seen.insert((key, hash)) {
             return;
         }
         let args: usize = parser.args.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -92,7 +98,7 @@ impl Parsed {
             return;
         }
         self.link_bytes += bytes;
-        self.page.links.push(Link { url, key, parser: parser.clone(), priority, modified_ms });
+        self.page.links.push(Link { url, key, parser, priority, modified_ms });
     }
 
     /// Counts a link that cannot be crawled.
@@ -186,11 +192,17 @@ impl Parsed {
         self.page.cut.items
     }
 
-    fn hash(&self, parser: &ParserRef) -> u64 {
+    /// One copy of a parser for all links in a row that have it, with its hash.
+    fn shared(&mut self, parser: &ParserRef) -> (Arc<ParserRef>, u64) {
+        if let Some((last, hash)) = self.parser.as_ref().filter(|(last, _)| **last == *parser) {
+            return (Arc::clone(last), *hash);
+        }
         let mut hasher = self.hasher.build_hasher();
         parser.name.hash(&mut hasher);
         parser.args.hash(&mut hasher);
-        hasher.finish()
+        let shared = (Arc::new(parser.clone()), hasher.finish());
+        self.parser = Some(shared.clone());
+        shared
     }
 }
 

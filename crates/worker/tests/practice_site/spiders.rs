@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::site::{Served, serve};
 use mockserver::SiteConfig;
 use model::parser::SpiderFile;
-use model::{Item, Job, Outcome, Page, SpiderHash, Verdict};
+use model::{Item, Job, Outcome, Page, ParserRef, SpiderHash, Verdict};
 use worker::{Config, Registry, Worker};
 
 struct Crawler {
@@ -46,7 +46,7 @@ impl Crawler {
             for link in page.links {
                 if seen.insert(link.url.to_string()) {
                     let mut job = self.job(link.url.as_str(), "");
-                    job.parser = link.parser;
+                    job.parser = ParserRef::clone(&link.parser);
                     waiting.push_back(job);
                 }
             }
