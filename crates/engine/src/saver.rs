@@ -1,6 +1,6 @@
 //! The saver: brings pages to the itemsaver, many to a batch, and tells the engine when they are durable.
 //!
-//! A batch goes as soon as the itemsaver is idle; it lingers for nothing but the tasks that are ready to run. What waits is bounded by the page permits of the engine, so an
+//! A batch goes as soon as the itemsaver is idle, but not sooner than [`PACE`] after the last one. What waits is bounded by the page permits of the engine, so an
 //! itemsaver that is slow or away stops the fetching and not the machine.
 
 mod batch;
@@ -15,6 +15,7 @@ use model::{CrawlName, DedupKey, RetryClass, RunId, SpiderHash};
 use rpcsupport::dial::{deadline, within};
 use rpcsupport::{DialError, ItemSaverServiceClient, Link};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::backoff;
 use crate::event::Event;
@@ -27,6 +28,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Longest pause before the itemsaver is tried again: it is missed for at most this long after it came back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Least time between the beginnings of two batches. A batch costs the store a sync however small it is, and the indices of its pages are written
+/// once for all of them. A page whose batch is the first in so long waits for nothing.
+const PACE: Duration = Duration::from_millis(10);
 
 /// Pages of one batch at most. More gain nothing once a commit's sync is shared by a few hundred.
 const BATCH_PAGES: usize = 512;
@@ -113,8 +118,8 @@ impl Saver {
     /// Runs the task, with a link that was made at start.
     pub async fn run(mut self, link: Link<ItemSaverServiceClient>) {
         let mut line = Line { link: Some(link), away: false };
-        let mut held = None;
-        while let Some(batch) = self.next_batch(&mut held).await {
+        let (mut held, mut due) = (None, Instant::now());
+        while let Some(batch) = self.next_batch(&mut held, &mut due).await {
             match self.save(batch, &mut line).await {
                 Ok(saved) => {
                     let told = match &self.output {
@@ -132,17 +137,14 @@ impl Saver {
         }
     }
 
-    /// All that waits, up to the limits of a batch; `held` is the page that did not fit into the last one.
-    async fn next_batch(&mut self, held: &mut Option<PageToSave>) -> Option<Vec<PageToSave>> {
+    /// All that waits once a batch is due, up to the limits of a batch; `held` is the page that did not fit into the last one.
+    async fn next_batch(&mut self, held: &mut Option<PageToSave>, due: &mut Instant) -> Option<Vec<PageToSave>> {
         let first = match held.take() {
             Some(page) => page,
-            None => {
-                let first = self.pages.recv().await?;
-                // Whoever is ready to run may have more to add; a batch costs the store a sync, however small it is.
-                tokio::task::yield_now().await;
-                first
-            }
+            None => self.pages.recv().await?,
         };
+        tokio::time::sleep_until(*due).await;
+        *due = Instant::now() + PACE;
         let mut bytes = size(&first);
         let mut batch = vec![first];
         while batch.len() < BATCH_PAGES
