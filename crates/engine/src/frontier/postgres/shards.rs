@@ -90,13 +90,21 @@ impl Shared {
         self.run(leave).map(drop)
     }
 
-    /// What was sent to shards, up to `most`.
-    pub(in crate::frontier) fn inbox(self: &Arc<Self>, shards: Vec<i32>, most: usize) -> Result<Vec<Letter>, FrontierError> {
-        let shards = Arc::new(shards);
+    /// What was sent to shards, up to `most`; after this letter, if one is named.
+    pub(in crate::frontier) fn inbox(
+        self: &Arc<Self>,
+        shards: Vec<i32>,
+        after: Option<&Letter>,
+        most: usize,
+    ) -> Result<Vec<Letter>, FrontierError> {
+        // No shard has the number 0.
+        let after = after.map_or_else(|| (0, Vec::new()), |letter| (letter.shard, letter.key.clone()));
+        let given = Arc::new((shards, after));
         self.run(move |session: Arc<Session>| {
-            let shards = Arc::clone(&shards);
+            let given = Arc::clone(&given);
             async move {
-                let parameters: [&(dyn ToSql + Sync); 2] = [&*shards, &(most as i64)];
+                let (shards, (shard, key)) = &*given;
+                let parameters: [&(dyn ToSql + Sync); 4] = [shards, &(most as i64), shard, key];
                 let rows = session.client.query(statements::INBOX, &parameters).await?;
                 Ok(rows.iter().map(|row| Letter { shard: row.get(0), key: row.get(1), value: row.get(2) }).collect())
             }

@@ -181,8 +181,9 @@ pub(super) const BURY: &str =
 /// The engines of crawl number `$1`.
 pub(super) const ENGINES: &str = "SELECT id, holder, token FROM gossamer.engines WHERE crawl = $1 ORDER BY id";
 
-/// What is in the inboxes of the shards `$1`, at most `$2`.
-pub(super) const INBOX: &str = "SELECT shard, key, value FROM gossamer.inbox WHERE shard = ANY($1::int[]) ORDER BY shard, key LIMIT $2";
+/// What is in the inboxes of the shards `$1` after the key `$4` of shard `$3`, at most `$2`.
+pub(super) const INBOX: &str = "SELECT shard, key, value FROM gossamer.inbox WHERE shard = ANY($1::int[]) AND (shard, key) > ($3, $4) \
+                                ORDER BY shard, key LIMIT $2";
 
 /// The records of the shards `$1`.
 pub(super) const RECORDS: &str = "SELECT crawl, value FROM gossamer.crawl WHERE crawl = ANY($1::int[]) AND key = 'record'";

@@ -141,7 +141,7 @@ fn what_is_sent_to_a_shard_is_there_unless_it_knows_the_url_and_is_taken_out_wit
     let sent = vec![sent(&[7; 16], 1), sent(&[8; 16], 2), sent(&[], 3)];
     shared.write(Group { shards: vec![(&a, batch([(1, "a")]))], sent, ..Group::default() }).unwrap();
     let inbox = |most| -> Vec<u8> {
-        let letters = shared.inbox(vec![lines[0].number, lines[1].number], most).unwrap();
+        let letters = shared.inbox(vec![lines[0].number, lines[1].number], None, most).unwrap();
         letters.iter().map(|letter| letter.key[0]).collect()
     };
     assert_eq!((inbox(9), inbox(1)), (vec![2, 3], vec![2]));

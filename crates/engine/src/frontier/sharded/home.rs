@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use model::{CrawlName, DedupKey};
 
+use super::letter::Message;
+use super::tend::LETTERS;
 use super::territory::SUFFIXES;
 use super::{Division, OUTPUT, ShardedFrontier, identity, read_noted};
 use crate::frontier::postgres::{Database, Line, PostgresTables, Shared, Stand};
+use crate::frontier::rules::Entry;
 use crate::frontier::tables::storage::RECORD;
 use crate::frontier::tables::{Room, Table, Tables, check_frontier, check_parsers, damaged, read_record, read_scope};
 use crate::frontier::{
@@ -157,6 +160,24 @@ impl DatabaseHome {
             check_parsers(&self.whole(line.number), is_parser, &mut unknown)?;
         }
         debug_assert!(lines.len() == stand.shards as usize, "a crawl has all its shards");
+        // What was found for a shard that nobody has had since is queued as well.
+        let shards: Vec<i32> = lines.iter().map(|line| line.number).collect();
+        let mut last = None;
+        loop {
+            let letters = self.shared.inbox(shards.clone(), last.as_ref(), LETTERS)?;
+            for letter in &letters {
+                match Message::decode(&letter.value)? {
+                    Message::Enter(Entry { request, .. }) if !is_parser(&request.parser.name) => {
+                        *unknown.entry(request.parser.name.clone()).or_default() += 1;
+                    }
+                    Message::Enter(_) | Message::Requeue(_) => {}
+                }
+            }
+            match letters.last() {
+                Some(letter) => last = Some(letter.clone()),
+                None => break,
+            }
+        }
         if unknown.is_empty() { Ok(()) } else { Err(FrontierError::UnknownParsers(unknown)) }
     }
 

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const OPENED: usize = 8;
 
 /// Messages that are taken out of inboxes at a time.
-const LETTERS: usize = 512;
+pub(super) const LETTERS: usize = 512;
 
 impl ShardedFrontier {
     pub(super) fn tend_shards(&mut self, scope: &Scope, budget: Option<PageBudget>) -> Result<Tended, FrontierError> {
@@ -147,7 +147,7 @@ impl ShardedFrontier {
     /// Enters what others have found for the shards that are here, in one group with taking it out of their inboxes. Answers whether there was any.
     pub(super) fn receive(&mut self, scope: &Scope, tended: &mut Tended) -> Result<bool, FrontierError> {
         let shards: Vec<i32> = self.held.values().map(|held| held.line.number).collect();
-        let letters = self.shared.inbox(shards, LETTERS)?;
+        let letters = self.shared.inbox(shards, None, LETTERS)?;
         if letters.is_empty() {
             return Ok(false);
         }

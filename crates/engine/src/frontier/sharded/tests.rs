@@ -228,6 +228,26 @@ fn what_engines_had_sent_each_other_is_part_of_a_copy() {
 }
 
 #[test]
+fn a_spider_must_know_the_parsers_of_what_engines_had_sent_each_other_too() {
+    let desk = Desk::database();
+    let mut one = Engine::start(&desk, "one");
+    let first = one.take(9);
+    let two = Engine::start(&desk, "two");
+    one.look_again();
+    one.tend();
+    one.commit(first.into_iter().map(|request| page(request.clone(), links(20, 1, &request))).collect());
+    assert!(one.frontier.ledger().urls.discovered < 20, "some of the links are on their way to the second engine");
+    drop((one, two));
+    let spider = Some(model::SpiderHash::of(b"another"));
+    let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), spider);
+    let opening = Opening { new, is_parser: &|name| name != "page", parsing: Vec::new(), rescan: false };
+    let Err(FrontierError::UnknownParsers(unknown)) = home(name(&desk), "three").open_crawl(opening).map(drop) else {
+        panic!("it was opened");
+    };
+    assert_eq!(unknown, [("page".to_owned(), 19)].into());
+}
+
+#[test]
 fn a_shard_is_left_only_when_nothing_of_it_is_handed_out() {
     let desk = Desk::database();
     let mut one = Engine::start(&desk, "one");
