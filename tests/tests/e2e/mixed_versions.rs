@@ -15,7 +15,7 @@ fn recording(name: &str) -> PathBuf {
 
 #[test]
 fn a_recorded_worker_of_this_protocol_does_a_whole_crawl() {
-    let worker = RecordedWorker::play(&recording("worker-protocol-2.frames"));
+    let worker = RecordedWorker::play(&recording("worker-protocol-3.frames"));
     let finished = Crawl::of_people(SEED).args(["--worker-hosts", worker.host()]).run();
     assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
     let report = &finished.report;
@@ -35,8 +35,11 @@ fn assert_refused(recorded: &str, says: &str) {
 }
 
 #[test]
-fn a_worker_of_the_first_protocol_is_refused_by_name() {
-    assert_refused("worker-protocol-1.frames", "it is gossamer 0.1.0 with protocol 1, this is gossamer");
+fn a_worker_of_an_earlier_protocol_is_refused_by_name() {
+    for protocol in [1, 2] {
+        let says = format!("it is gossamer 0.1.0 with protocol {protocol}, this is gossamer");
+        assert_refused(&format!("worker-protocol-{protocol}.frames"), &says);
+    }
 }
 
 #[test]
