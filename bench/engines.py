@@ -10,15 +10,20 @@ import json
 import os
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench import PROGRAMS, TARGET, say, stop
+from judge import judge
 from processes import PAUSE, Process, await_quiet
+from truth import truth_of
 from website import SITES, Nginx
 
 PASSWORD = "for the benchmark"
@@ -61,8 +66,35 @@ class Postgres:
         return f"postgres://crawler@127.0.0.1:{self.port}/{name}"
 
 
-def crawl(site, website, hosts, engines, postgres, name, folder):
-    """One crawl; none for `engines`: one with its state on disk. What each engine fetched, and what it took."""
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def reachable(folder):
+    """The same folder, into which the server's user can look."""
+    folder.chmod(0o755)
+    for path in (folder, *folder.parents):
+        # Nobody but root may be able to look into a home, and the server is somebody else.
+        if AS_USER and not path.stat().st_mode & 0o001:
+            sys.exit(f"the user postgres cannot reach {folder}: make {path} accessible, or run this as another user than root")
+    return folder
+
+
+def judged(items, truth, hosts):
+    """What is missing, extra or wrong on all hosts together, each of which has the whole site."""
+    of_host = defaultdict(list)
+    for line in items:
+        of_host[urlsplit(json.loads(line)["url"]).hostname].append(line)
+    verdicts = [judge(of_host.pop(host, []), truth, 0)[0] for host in hosts]
+    faults = {fault: sum(verdict[fault] or 0 for verdict in verdicts) for fault in ("missing", "extra", "wrong")}
+    faults["extra"] += sum(map(len, of_host.values()))
+    return faults
+
+
+def crawl(site, truth, website, hosts, engines, postgres, name, folder):
+    """One crawl; none for `engines`: one with its state on disk. What each engine fetched, what it took, and what is not as it should be."""
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(Process([PROGRAMS / "itemsaver", "--listen", "127.0.0.1:0", "--store", f"sqlite:{folder}/items.db"], folder / "store.log"))
         seeds = [website.url(site.start, host) for host in range(1, hosts + 1)]
@@ -80,7 +112,11 @@ def crawl(site, website, hosts, engines, postgres, name, folder):
             if engine.code:
                 raise RuntimeError(f"an engine ended with {engine.code}: {engine.said()}")
         reports = [json.loads((folder / f"report-{number}.json").read_text()) for number in range(len(running))]
+    export = folder / "items.jsonl"
+    store = ["--store", f"sqlite:{folder}/items.db"]
+    subprocess.run([PROGRAMS / "itemsaver", "export", "--quiet", *store, "-o", export], check=True, stderr=subprocess.DEVNULL)
     return {
+        **judged(export.read_text().splitlines(), truth, [urlsplit(seed).hostname for seed in seeds]),
         "engines": engines,
         "pages": reports[0]["pages"],
         "fetches": [report["fetches"] for report in reports],
@@ -91,8 +127,8 @@ def crawl(site, website, hosts, engines, postgres, name, folder):
 
 
 def table(runs):
-    print("| engines | pages/s (lowest–highest) | engines' CPU s per 1,000 pages | peak MB | pages | fetched more than once |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print("| engines | pages/s (lowest–highest) | engines' CPU s per 1,000 pages | peak MB | pages | fetched more than once | missing | extra | wrong |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for engines in dict.fromkeys(run["engines"] for run in runs):
         these = [run for run in runs if run["engines"] == engines]
         rates = [run["pages"] / run["seconds"] for run in these]
@@ -100,8 +136,9 @@ def table(runs):
         cpu = statistics.median(run["cpu"] / run["pages"] * 1000 for run in these)
         peak = max(run["peak_mib"] for run in these)
         twice = sum(sum(run["fetches"]) - run["pages"] for run in these)
+        faults = " | ".join(str(max(run[fault] for run in these)) for fault in ("missing", "extra", "wrong"))
         pages = "–".join(str(pages) for pages in sorted({run["pages"] for run in these}))
-        print(f"| {name} | {statistics.median(rates):,.0f} ({min(rates):,.0f}–{max(rates):,.0f}) | {cpu:.2f} | {peak:.0f} | {pages} | {twice} |")
+        print(f"| {name} | {statistics.median(rates):,.0f} ({min(rates):,.0f}–{max(rates):,.0f}) | {cpu:.2f} | {peak:.0f} | {pages} | {twice} | {faults} |")
 
 
 def main():
@@ -114,23 +151,20 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     TARGET.mkdir(parents=True, exist_ok=True)
     site, runs = SITES[options.site], []
+    (TARGET / "bench").mkdir(exist_ok=True)
+    truth = truth_of(site.root, site.start, site.version(), TARGET / "bench")
     with tempfile.TemporaryDirectory(dir=TARGET) as all_of_it, contextlib.ExitStack() as stack:
-        folder = Path(all_of_it)
-        folder.chmod(0o755)
-        for path in (folder, *folder.parents):
-            # Nobody but root may be able to look into a home, and the server is somebody else.
-            if AS_USER and not path.stat().st_mode & 0o001:
-                sys.exit(f"the user postgres cannot reach {folder}: make {path} accessible, or run this as another user than root")
+        folder = reachable(Path(all_of_it))
         website = stack.enter_context(Nginx(site, folder, options.hosts))
         database = folder / "database"
         database.mkdir(mode=0o755)
-        postgres = stack.enter_context(Postgres(database, website.port + 1 if website.port < 60000 else website.port - 1))
+        postgres = stack.enter_context(Postgres(database, free_port()))
         for turn in range(options.runs):
             for engines in [0, *options.engines]:
                 own = folder / f"run-{turn}-{engines}"
                 own.mkdir()
                 await_quiet(10)
-                run = crawl(site, website, options.hosts, engines, postgres, f"of_{turn}_{engines}", own)
+                run = crawl(site, truth, website, options.hosts, engines, postgres, f"of_{turn}_{engines}", own)
                 say(json.dumps(run))
                 runs.append(run)
     table(runs)

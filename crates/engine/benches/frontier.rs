@@ -1,10 +1,14 @@
-//! What a page costs the frontier: `cargo bench -p engine --bench frontier -- [postgres://USER@HOST:PORT/DATABASE] [--group N] [URLS…]`, on disk
-//! or in that database, by default with 100000 and 1000000 URLs. The user's password is in GOSSAMER_FRONTIER_PASSWORD.
+//! What a page costs the frontier: `cargo bench -p engine --bench frontier -- [postgres://USER@HOST:PORT/DATABASE] [--group N]
+//! [--soak MINUTES] [--rate PAGES] [URLS…]`, on disk or in that database, by default with 100000 and 1000000 URLs. The user's password is in
+//! GOSSAMER_FRONTIER_PASSWORD.
 //!
 //! Fills a frontier to so many URLs over a hundredth as many hosts, with pages of 50 links of which ten are new, and at each size measures
 //! pages with one and with ten new links, in groups of 256 or as many as are said. Then it begins again, as an engine does after a kill: opens the frontier, wakes
 //! every host in the scheduler and hands out the first request of each. Prints a table: microseconds of wall time and of processor time a
 //! page, memory, and disk for a folder. What is measured is `commit` and `take`; making the pages is not.
+//!
+//! With `--soak` pages with one new link follow for so long, `--rate` of them a second if that is said, and each minute is a line on standard
+//! error: the minute, the pages so far, microseconds of wall time a page, the longest group in milliseconds. `bench/soak` reads them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -183,6 +187,22 @@ impl Crawl {
         self.spent.measure(|| frontier.commit(group, &Notes::default(), scope)).expect("a commit");
     }
 
+    /// Goes on with pages of one new link, so many a second at most.
+    #[allow(clippy::print_stderr, reason = "a benchmark tells how far it is")]
+    fn soak(&mut self, minutes: u64, rate: Option<f64>) {
+        let (start, mut pages) = (Instant::now(), 0);
+        for minute in 1..=minutes {
+            self.spent = Spent::default();
+            while start.elapsed() < Duration::from_secs(60 * minute) {
+                self.group(self.group, 1);
+                let due = rate.map(|rate| Duration::from_secs_f64((pages + self.spent.pages) as f64 / rate));
+                std::thread::sleep(due.map_or(Duration::ZERO, |due| due.saturating_sub(start.elapsed())));
+            }
+            pages += self.spent.pages;
+            eprintln!("{minute} {pages} {:.0} {}", self.spent.micros(self.spent.wall), self.spent.longest.as_millis());
+        }
+    }
+
     fn measured(&mut self, new: u64) -> Spent {
         self.spent = Spent::default();
         for _ in 0..MEASURED_GROUPS {
@@ -289,12 +309,22 @@ fn main() {
         println!("{handed_out} {} {memory}", first.as_secs_f64());
         return;
     }
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let after_group = arguments.iter().position(|argument| argument == "--group").map(|at| at + 1);
-    let group = after_group.map_or(GROUP, |at| arguments.get(at).and_then(|text| text.parse().ok()).expect("--group needs a number"));
-    let numbers = arguments.iter().enumerate().filter(|(at, _)| Some(*at) != after_group);
-    let mut sizes: Vec<u64> = numbers.filter_map(|(_, argument)| argument.parse().ok()).collect();
-    let database = arguments.iter().find_map(|argument| Address::parse(argument).ok());
+    let (mut group, mut soak, mut rate, mut sizes, mut database) = (GROUP, 0, None, Vec::new(), None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or_else(|| panic!("{argument} needs a number"));
+        match argument.as_str() {
+            "--group" => group = number() as usize,
+            "--soak" => soak = number(),
+            "--rate" => rate = Some(number() as f64),
+            // What cargo says to every benchmark.
+            "--bench" => {}
+            size => match size.parse() {
+                Ok(size) => sizes.push(size),
+                Err(_) => database = Some(Address::parse(size).expect("a number of URLs or the address of a database")),
+            },
+        }
+    }
     if sizes.is_empty() {
         sizes = vec![100_000, 1_000_000];
     }
@@ -316,6 +346,7 @@ fn main() {
         let ten = crawl.measured(10);
         let longest = one.longest.max(ten.longest).as_millis();
         let (peak, disk) = (memory_mib("VmHWM:"), store.mib().map_or_else(|| "-".to_owned(), |mib| mib.to_string()));
+        crawl.soak(soak, rate);
         drop(crawl);
         let (handed_out, first, after) = begin_again_elsewhere(&store);
         assert_eq!(handed_out, hosts, "every host has something queued");
