@@ -40,6 +40,10 @@ impl Base {
         if let Some(url) = self.folder.as_ref().and_then(|folder| folder.join(href)) {
             return Ok(url);
         }
+        // As all links to a place on the same page are.
+        if href.is_empty() {
+            return CrawlUrl::from_url(self.url.clone());
+        }
         let url = self.join(href).map_err(|error| UrlError::Malformed(error.to_string()))?;
         CrawlUrl::from_url(url)
     }

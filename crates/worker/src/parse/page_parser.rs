@@ -107,7 +107,7 @@ impl Parse for PageParser {
         let mut link_urls = wanted.links.then(Vec::new);
         let mut link_bytes = 0;
         // A page mostly links to the same few pages again and again: each is resolved once.
-        let mut followed = HashSet::new();
+        let mut followed = HashSet::with_hasher(foldhash::quality::RandomState::default());
         let mut resolved = 0_usize;
         for FoundLink { href, kind, nofollow } in &scan.links {
             let clickable = *kind == LinkKind::Click;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use model::job::Honour;
 use model::outcome::{MAX_ITEM_BYTES, MAX_LINK_BYTES, MAX_LINKS, WIRE_OVERHEAD, Wishes};
 use model::{CrawlUrl, DedupKey, Item, ItemId, Link, Page, ParserRef, PayloadJson, UrlError};
@@ -22,8 +23,7 @@ pub struct Parsed {
     key: DedupKey,
     page: Page,
     /// Links are known by their URL and the hash of their parser.
-    seen: HashSet<(DedupKey, u64)>,
-    hasher: std::hash::RandomState,
+    seen: HashSet<(DedupKey, u64), RandomState>,
     /// The parser of the last link and its hash: mostly it is that of the next one too.
     parser: Option<(Arc<ParserRef>, u64)>,
     link_bytes: usize,
@@ -45,8 +45,7 @@ impl Parsed {
             url: page.url().clone(),
             key: page.key(),
             page: Page::default(),
-            seen: HashSet::new(),
-            hasher: std::hash::RandomState::new(),
+            seen: HashSet::default(),
             parser: None,
             link_bytes: 0,
             most_link_bytes: MAX_LINK_BYTES,
@@ -197,7 +196,7 @@ impl Parsed {
         if let Some((last, hash)) = self.parser.as_ref().filter(|(last, _)| **last == *parser) {
             return (Arc::clone(last), *hash);
         }
-        let mut hasher = self.hasher.build_hasher();
+        let mut hasher = self.seen.hasher().build_hasher();
         parser.name.hash(&mut hasher);
         parser.args.hash(&mut hasher);
         let shared = (Arc::new(parser.clone()), hasher.finish());
