@@ -168,6 +168,8 @@ def main():
                 say(json.dumps(run))
                 runs.append(run)
     table(runs)
+    if any(run[fault] for run in runs for fault in ("missing", "extra", "wrong")):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

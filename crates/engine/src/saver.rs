@@ -30,7 +30,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Least time between the beginnings of two batches. A batch costs the store a sync however small it is, and the indices of its pages are written
-/// once for all of them. A page whose batch is the first in so long waits for nothing.
+/// once for all of them. A page whose batch is the first in so long waits for nothing; pages
+/// that are found one by another, each from the one before it, are a hundred a second at most.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Pages of one batch at most. More gain nothing once a commit's sync is shared by a few hundred.

@@ -16,7 +16,7 @@ use crate::url::CrawlUrl;
 /// Most links of one page that are kept.
 pub const MAX_LINKS: usize = 50_000;
 
-/// What a link or an item takes on the wire beyond its texts: field names, lengths, the key.
+/// What a link or an item takes on the wire at most beyond its texts: field names, lengths, the key.
 pub const WIRE_OVERHEAD: usize = 64;
 
 /// Most bytes of a page's links together: URLs, parser names and arguments, and [`WIRE_OVERHEAD`] for each. A sitemap, which has no items, may

@@ -62,7 +62,7 @@ fn job(host: &str) -> Job {
     let permit = NetPermit { host: url.host_str().to_owned(), port: Some(url.port()) };
     Job {
         key: url.dedup_key(),
-        parser: Arc::clone(&parser),
+        parser: ParserRef::named("page"),
         spider: None,
         cookie: None,
         validators: None,

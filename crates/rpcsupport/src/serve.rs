@@ -110,12 +110,14 @@ async fn each<F: Future<Output = ()> + Send + 'static>(calls: impl Stream<Item =
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
+            // First, so that the connection is looked at when nothing else of it is ready, and its answers go out together. A call that panicked
+            // answers nothing and its caller's deadline tells it; handlers catch what they can.
+            Some(_) = running.join_next() => {}
             call = calls.next() => match call {
                 Some(call) => { running.spawn(call); }
                 None => break,
             },
-            // A call that panicked answers nothing and its caller's deadline tells it; handlers catch what they can.
-            Some(_) = running.join_next() => {}
             () = hung_up.wait() => break,
         }
     }

@@ -1,8 +1,8 @@
 //! Frames that are ready at about the same time are written together.
 //!
 //! A write of its own for each frame costs two system calls and a wake-up at the other end, which is more than most frames take to make. So
-//! what is to be flushed waits until the tasks that are ready to run have had their turn: under load they add frames of their own, and without
-//! load nobody is waited for.
+//! what is to be flushed waits until the tasks that are ready to run have had their turn, or until whoever flushes asks once more, as one does
+//! that has read something meanwhile: under load others add frames of their own, and without load nobody is waited for.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,7 +21,7 @@ enum Flush {
     Clean,
     /// Something was, and nobody was let go first yet.
     Due,
-    /// All others have had their turn.
+    /// Others were let go first.
     Now,
 }
 
@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    /// As the ends of a call do: writes what there is, flushes when there is nothing more.
+    /// As the ends of a connection do with what they write: all there is, and a flush when there is nothing more.
     async fn write_all(mut messages: tokio::sync::mpsc::Receiver<u8>, sink: Counting) {
         let mut sink = together(sink);
         std::future::poll_fn(|context| {

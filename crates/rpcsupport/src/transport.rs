@@ -36,7 +36,6 @@ where
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3).with_retries(3);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     let codec = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec();
-    let mut framed = Framed::with_capacity(stream, codec, BUFFER_BYTES);
-    framed.set_backpressure_boundary(BUFFER_BYTES);
+    let framed = Framed::with_capacity(stream, codec, BUFFER_BYTES);
     Ok(together(serde_transport::new(framed, MessagePack)))
 }

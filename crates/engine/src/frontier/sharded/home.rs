@@ -161,7 +161,7 @@ impl DatabaseHome {
         }
         debug_assert!(lines.len() == stand.shards as usize, "a crawl has all its shards");
         // What was found for a shard that nobody has had since is queued as well.
-        let shards: Vec<i32> = lines.iter().map(|line| line.number).collect();
+        let mut shards: Vec<i32> = lines.iter().map(|line| line.number).collect();
         let mut last = None;
         loop {
             let letters = self.shared.inbox(shards.clone(), last.as_ref(), LETTERS)?;
@@ -170,11 +170,15 @@ impl DatabaseHome {
                     Message::Enter(Entry { request, .. }) if !is_parser(&request.parser.name) => {
                         *unknown.entry(request.parser.name.clone()).or_default() += 1;
                     }
+                    // What a message is to queue again was given up, and is so again if its parser is gone.
                     Message::Enter(_) | Message::Requeue(_) => {}
                 }
             }
             match letters.last() {
-                Some(letter) => last = Some(letter.clone()),
+                Some(letter) => {
+                    shards.retain(|shard| *shard >= letter.shard);
+                    last = Some(letter.clone());
+                }
                 None => break,
             }
         }
