@@ -312,7 +312,8 @@ fn main() {
     let (mut group, mut soak, mut rate, mut sizes, mut database) = (GROUP, 0, None, Vec::new(), None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or_else(|| panic!("{argument} needs a number"));
+        let mut number =
+            || arguments.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or_else(|| panic!("{argument} needs a number"));
         match argument.as_str() {
             "--group" => group = number() as usize,
             "--soak" => soak = number(),
