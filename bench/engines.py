@@ -35,7 +35,7 @@ AS_USER = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] 
 class Postgres:
     """A PostgreSQL server of our own on a socket's port. A context: it has ended when the context is left."""
 
-    def __init__(self, folder, port):
+    def __init__(self, folder, port, settings=("shared_buffers=256MB",)):
         programs = Path(max(glob.glob("/usr/lib/postgresql/*/bin")))
         self.folder, self.port, self.createdb = folder, port, programs / "createdb"
         data, password = folder / "data", folder / "password"
@@ -46,7 +46,8 @@ class Postgres:
             shutil.chown(data, "postgres", "postgres")
         make = [programs / "initdb", "-D", data, "--username=crawler", f"--pwfile={password}", "--auth=scram-sha-256", "--no-locale", "--encoding=UTF8"]
         subprocess.run([*AS_USER, *make], check=True, stdout=subprocess.DEVNULL)
-        serve = [programs / "postgres", "-D", data, "-p", str(port), "-k", data, "-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=256MB"]
+        serve = [programs / "postgres", "-D", data, "-p", str(port), "-k", data, "-c", "listen_addresses=127.0.0.1"]
+        serve += [part for setting in settings for part in ("-c", setting)]
         self.process = Process([*map(str, AS_USER), *map(str, serve)], folder / "server.log")
 
     def __enter__(self):

@@ -301,7 +301,7 @@ fn begin_again_elsewhere(store: &Store) -> (u64, f64, u64) {
 /// The first argument of the process that begins again.
 const AGAIN: &str = "--again";
 
-#[allow(clippy::print_stdout, reason = "a benchmark prints its results")]
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 fn main() {
     if std::env::args().nth(1).is_some_and(|first| first == AGAIN) {
         let name = std::env::args().nth(2).expect("a folder or a database");
@@ -347,7 +347,10 @@ fn main() {
         let ten = crawl.measured(10);
         let longest = one.longest.max(ten.longest).as_millis();
         let (peak, disk) = (memory_mib("VmHWM:"), store.mib().map_or_else(|| "-".to_owned(), |mib| mib.to_string()));
-        crawl.soak(soak, rate);
+        if soak > 0 {
+            eprintln!("{size} URLs: {:.0} and {:.0} µs a page, the longest group {longest} ms", one.micros(one.wall), ten.micros(ten.wall));
+            crawl.soak(soak, rate);
+        }
         drop(crawl);
         let (handed_out, first, after) = begin_again_elsewhere(&store);
         assert_eq!(handed_out, hosts, "every host has something queued");

@@ -29,7 +29,7 @@ pub(crate) mod columns {
     use serde::ser::SerializeStruct;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::*;
+    use super::{Arc, CrawlUrl, DedupKey, Link, ParserRef};
 
     /// Parsers by how many links after each other have them; what a sitemap says of links by their places. Not all links need be `listed`.
     #[derive(Deserialize)]
