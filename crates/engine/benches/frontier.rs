@@ -188,7 +188,7 @@ impl Crawl {
     }
 
     /// Goes on with pages of one new link, so many a second at most.
-    #[allow(clippy::print_stderr, reason = "a benchmark tells how far it is")]
+    #[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "a benchmark tells how far it is, and keeps to its rate")]
     fn soak(&mut self, minutes: u64, rate: Option<f64>) {
         let (start, mut pages) = (Instant::now(), 0);
         for minute in 1..=minutes {

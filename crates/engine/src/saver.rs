@@ -1,6 +1,6 @@
 //! The saver: brings pages to the itemsaver, many to a batch, and tells the engine when they are durable.
 //!
-//! A batch goes as soon as the itemsaver is idle, but not sooner than [`PACE`] after the last one. What waits is bounded by the page permits of the engine, so an
+//! A batch goes as soon as the itemsaver is idle, but not sooner than 10 ms after the last one. What waits is bounded by the page permits of the engine, so an
 //! itemsaver that is slow or away stops the fetching and not the machine.
 
 mod batch;
@@ -281,4 +281,44 @@ pub async fn introduce(link: &Link<ItemSaverServiceClient>, schema: &[TypeSchema
 pub(crate) fn size(page: &PageToSave) -> usize {
     let item = |item: &model::Item| item.payload.as_str().len() + item.url.as_str().len() + item.id.as_str().len() + item.item_type.len();
     page.page.page.as_str().len() + page.page.items.iter().map(item).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::CrawlUrl;
+
+    use super::*;
+
+    fn page(n: u32) -> PageToSave {
+        let page = CrawlUrl::parse(&format!("http://h/{n}")).unwrap();
+        PageToSave { key: page.dedup_key(), page: PageItems { page, fetched_at_ms: 1, version: 1, items: vec![], addition: false } }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn batches_begin_at_their_pace_and_a_page_after_a_pause_waits_for_nothing() {
+        let (sender, pages) = mpsc::channel(8);
+        let (events, _events) = mpsc::channel(1);
+        let source = SaverSource { name: "nowhere".to_owned(), dial: Arc::new(|| unreachable!("nothing is saved here")) };
+        let identity = SaverIdentity { crawl: CrawlName::new("c").unwrap(), run: RunId(1), spider: None, schema: vec![] };
+        let mut saver = Saver { source, identity, pages, output: None, events };
+        let (mut held, mut due, start) = (None, Instant::now(), Instant::now());
+        sender.send(page(1)).await.unwrap();
+        assert_eq!(saver.next_batch(&mut held, &mut due).await.unwrap().len(), 1);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        let more = async {
+            sender.send(page(2)).await.unwrap();
+            tokio::time::sleep(PACE / 2).await;
+            sender.send(page(3)).await.unwrap();
+        };
+        let (batch, ()) = tokio::join!(saver.next_batch(&mut held, &mut due), more);
+        assert_eq!(batch.unwrap().len(), 2);
+        assert!((PACE..2 * PACE).contains(&start.elapsed()), "{:?}", start.elapsed());
+        tokio::time::sleep(2 * PACE).await;
+        let start = Instant::now();
+        sender.send(page(4)).await.unwrap();
+        assert_eq!(saver.next_batch(&mut held, &mut due).await.unwrap().len(), 1);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop(sender);
+        assert!(saver.next_batch(&mut held, &mut due).await.is_none());
+    }
 }

@@ -35,7 +35,9 @@ pub fn shared() -> &'static str {
         if let Ok(url) = fs::read_to_string(&told) {
             return url;
         }
-        let server = Server::make(folder, &["fsync=off"], run);
+        let server = Server::make(folder);
+        server.start(&["fsync=off"]);
+        server.watch(run);
         let url = server.url();
         fs::write(told, &url).expect("its folder can be written");
         url
@@ -66,10 +68,24 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server with nothing in it. It syncs what it commits.
     pub fn start() -> Postgres {
+        Postgres::start_with(&[], &[])
+    }
+
+    /// The same, with this certificate and its key, both PEM, for those who want to speak TLS.
+    pub fn start_with_tls(certificate: &str, key: &str) -> Postgres {
+        Postgres::start_with(&["ssl=on"], &[("server.crt", certificate), ("server.key", key)])
+    }
+
+    fn start_with(settings: &[&str], files: &[(&str, &str)]) -> Postgres {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let process = std::process::id();
         let name = format!("gossamer-postgres-{process}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let server = Server::make(std::env::temp_dir().join(name), &[], process);
+        let server = Server::make(std::env::temp_dir().join(name));
+        for (name, text) in files {
+            server.put(name, text);
+        }
+        server.start(settings);
+        server.watch(process);
         let process = Some(server.process());
         Postgres { server, process }
     }
@@ -119,8 +135,8 @@ struct Server {
 }
 
 impl Server {
-    /// Makes a folder and starts a server in it, which ends with the process `watched` at the latest.
-    fn make(folder: PathBuf, settings: &[&str], watched: u32) -> Server {
+    /// Makes a folder for a server that is not started yet.
+    fn make(folder: PathBuf) -> Server {
         // What a run of the same number has left behind.
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).expect("there is a place for temporary files");
@@ -136,9 +152,17 @@ impl Server {
         let server = Server { folder, port: free.port() };
         let initdb = ["--username", USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--pwfile"];
         server.run("initdb", |command| command.args(initdb).arg(&secret));
-        server.start(settings);
-        server.watch(watched);
         server
+    }
+
+    /// Puts a file among the server's data that nobody else may read.
+    fn put(&self, name: &str, text: &str) {
+        let file = self.folder.join("data").join(name);
+        fs::write(&file, text).expect("its folder can be written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it was just made");
+        if let Some((user, group)) = owner() {
+            chown(&file, Some(user), Some(group)).expect("root may give files away");
+        }
     }
 
     fn start(&self, settings: &[&str]) {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{CrawlName, RunId, Secret};
+use rcgen::{CertificateParams, KeyPair};
 use services::postgres::{self, PASSWORD};
 
 use super::*;
@@ -145,6 +146,10 @@ fn what_is_sent_to_a_shard_is_there_unless_it_knows_the_url_and_is_taken_out_wit
         letters.iter().map(|letter| letter.key[0]).collect()
     };
     assert_eq!((inbox(9), inbox(1)), (vec![2, 3], vec![2]));
+    let first = shared.inbox(vec![lines[1].number], None, 1).unwrap();
+    let next = shared.inbox(vec![lines[1].number], first.first(), 9).unwrap();
+    assert_eq!(next.iter().map(|letter| letter.key[0]).collect::<Vec<_>>(), [3]);
+    assert!(shared.inbox(vec![lines[1].number], next.first(), 9).unwrap().is_empty());
     assert!(!shared.is_over(lines[0].number - 1).unwrap());
     let received = vec![(lines[1].number, vec![2]), (lines[1].number, vec![3])];
     shared.write(Group { shards: vec![(&b, Batch::default())], received, ..Group::default() }).unwrap();
@@ -237,6 +242,34 @@ fn tables_of_a_newer_version_are_refused_and_a_server_that_is_not_there_is_waite
     let nowhere = Address::parse("postgres://me@127.0.0.1:1/c").unwrap();
     let refused = Database::reach(nowhere, Access::default(), Duration::ZERO).err().unwrap();
     assert!(refused.to_string().contains("postgres://me@127.0.0.1:1/c") && refused.to_string().contains("refused"), "{refused}");
+}
+
+#[test]
+fn over_tls_the_servers_certificate_is_checked() {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let server = postgres::Postgres::start_with_tls(&certificate.pem(), &key.serialize_pem());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    std::fs::write(&file, certificate.pem()).unwrap();
+    let reach = |url: &str, authority| {
+        let address = Address::parse(&format!("{url}?sslmode=verify-full")).unwrap();
+        let access = Access { password: Some(Secret::new(PASSWORD)), authority };
+        Database::reach(address.clone(), access.clone(), Duration::ZERO).map(|database| (database, address, access))
+    };
+    let (database, address, access) = reach(&server.url(), Some(file.clone())).unwrap();
+    let is_encrypted = database.background.wait(async move {
+        let client = session::connect(&address, &access).await.unwrap();
+        client.query_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]).await.unwrap().get::<_, bool>(0)
+    });
+    assert!(is_encrypted);
+    let refused = reach(&server.url(), None).err().unwrap();
+    assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+    let refused = reach(&server.url().replace("127.0.0.1", "localhost"), Some(file)).err().unwrap();
+    assert!(refused.to_string().contains("not valid for name"), "{refused}");
+    let unencrypted = postgres::Postgres::start();
+    let refused = reach(&unencrypted.url(), None).err().unwrap();
+    assert!(refused.to_string().contains("server does not support TLS"), "{refused}");
 }
 
 #[test]
