@@ -1,7 +1,7 @@
 //! The saver: brings pages to the itemsaver, many to a batch, and tells the engine when they are durable.
 //!
-//! A batch goes as soon as the itemsaver is idle, but not sooner than 10 ms after the last one. What waits is bounded by the page permits of the engine, so an
-//! itemsaver that is slow or away stops the fetching and not the machine.
+//! A batch goes as soon as the itemsaver is idle, but not sooner than 10 ms after the last one. What waits is bounded by the page permits of the
+//! engine, so an itemsaver that is slow or away stops the fetching and not the machine.
 
 mod batch;
 
@@ -29,9 +29,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause before the itemsaver is tried again: it is missed for at most this long after it came back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Least time between the beginnings of two batches. A batch costs the store a sync however small it is, and the indices of its pages are written
-/// once for all of them. A page whose batch is the first in so long waits for nothing; pages
-/// that are found one by another, each from the one before it, are a hundred a second at most.
+/// Least time between the beginnings of two batches. A batch costs the store a sync however small it is, and the indices of its pages are
+/// written once for all of them. A page whose batch is the first in so long waits for nothing; pages that are found one by another, each
+/// from the one before it, are a hundred a second at most.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Pages of one batch at most. More gain nothing once a commit's sync is shared by a few hundred.

@@ -1,9 +1,10 @@
 //! Stories: what became of a request, kept so that any URL can say why.
 
+use std::cmp::Reverse;
+
 use model::job::Validators;
 use model::{CrawlUrl, DedupKey, Item, Origin};
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 
 use crate::ledger::ItemCounts;
 use crate::request::{Request, Try};

@@ -162,25 +162,19 @@ impl DatabaseHome {
         debug_assert!(lines.len() == stand.shards as usize, "a crawl has all its shards");
         // What was found for a shard that nobody has had since is queued as well.
         let mut shards: Vec<i32> = lines.iter().map(|line| line.number).collect();
-        let mut last = None;
-        loop {
-            let letters = self.shared.inbox(shards.clone(), last.as_ref(), LETTERS)?;
+        let mut letters = self.shared.inbox(shards.clone(), None, LETTERS)?;
+        while let Some(last) = letters.last() {
             for letter in &letters {
-                match Message::decode(&letter.value)? {
-                    Message::Enter(Entry { request, .. }) if !is_parser(&request.parser.name) => {
-                        *unknown.entry(request.parser.name.clone()).or_default() += 1;
-                    }
-                    // What a message is to queue again was given up, and is so again if its parser is gone.
-                    Message::Enter(_) | Message::Requeue(_) => {}
+                // What a message is to queue again was given up, and is so again if its parser is gone.
+                if let Message::Enter(Entry { request, .. }) = Message::decode(&letter.value)?
+                    && !is_parser(&request.parser.name)
+                {
+                    *unknown.entry(request.parser.name.clone()).or_default() += 1;
                 }
             }
-            match letters.last() {
-                Some(letter) => {
-                    shards.retain(|shard| *shard >= letter.shard);
-                    last = Some(letter.clone());
-                }
-                None => break,
-            }
+            // The first of these are read to their end.
+            shards.retain(|shard| *shard >= last.shard);
+            letters = self.shared.inbox(shards.clone(), Some(last), LETTERS)?;
         }
         if unknown.is_empty() { Ok(()) } else { Err(FrontierError::UnknownParsers(unknown)) }
     }

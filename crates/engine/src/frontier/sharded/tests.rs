@@ -205,18 +205,21 @@ fn shards_are_levelled_when_an_engine_comes_and_all_are_taken_back_when_it_goes(
     assert_eq!(held(&one), usize::from(SHARDS));
 }
 
-#[test]
-fn what_engines_had_sent_each_other_is_part_of_a_copy() {
-    let desk = Desk::database();
-    let mut one = Engine::start(&desk, "one");
+/// A crawl of 20 URLs, one of them done, which two engines have left: some of the others are on their way to the second, which never read them.
+fn leave_letters(desk: &Desk) {
+    let mut one = Engine::start(desk, "one");
     let first = one.take(9);
-    let two = Engine::start(&desk, "two");
+    let _two = Engine::start(desk, "two");
     one.look_again();
     one.tend();
     one.commit(first.into_iter().map(|request| page(request.clone(), links(20, 1, &request))).collect());
-    let entered = one.frontier.ledger().urls.discovered;
-    assert!(entered < 20, "some of the links are on their way to the second engine, which never comes to read them");
-    drop((one, two));
+    assert!(one.frontier.ledger().urls.discovered < 20);
+}
+
+#[test]
+fn what_engines_had_sent_each_other_is_part_of_a_copy() {
+    let desk = Desk::database();
+    leave_letters(&desk);
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (home(name(&desk), "copy"), DiskPlace::new(folder.path().join("frontier"), Duration::from_secs(1)));
     let copied = to.copy(&from.original().unwrap()).unwrap();
@@ -230,14 +233,7 @@ fn what_engines_had_sent_each_other_is_part_of_a_copy() {
 #[test]
 fn a_spider_must_know_the_parsers_of_what_engines_had_sent_each_other_too() {
     let desk = Desk::database();
-    let mut one = Engine::start(&desk, "one");
-    let first = one.take(9);
-    let two = Engine::start(&desk, "two");
-    one.look_again();
-    one.tend();
-    one.commit(first.into_iter().map(|request| page(request.clone(), links(20, 1, &request))).collect());
-    assert!(one.frontier.ledger().urls.discovered < 20, "some of the links are on their way to the second engine");
-    drop((one, two));
+    leave_letters(&desk);
     let spider = Some(model::SpiderHash::of(b"another"));
     let new = CrawlRecord::new(CrawlName::new("c").unwrap(), RunId(1), spider);
     let opening = Opening { new, is_parser: &|name| name != "page", parsing: Vec::new(), rescan: false };
