@@ -92,7 +92,7 @@ impl<S: Storage> StoredFrontier<S> {
         for mut link in links {
             link.key = scope.key(&link.url, link.key);
             let admission = Some(Admission { scope, is_repeated });
-            if self.storage.keeps(link.url.host_str()) {
+            if self.storage.keeps(&link.url) {
                 self.enter_new(&link, admission, answer)?;
             } else {
                 self.pass_on(link, admission, answer);
@@ -120,7 +120,7 @@ impl<S: Storage> StoredFrontier<S> {
 
     /// Enters a request whose key is not known; `admission` is asked only then. What another part of the crawl keeps is left to that.
     fn enter_new(&mut self, request: &Request, admission: Option<Admission<'_>>, answer: &mut Answer) -> Result<(), FrontierError> {
-        if !self.storage.keeps(request.url.host_str()) {
+        if !self.storage.keeps(&request.url) {
             self.pass_on(request.clone(), admission, answer);
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl<S: Storage> StoredFrontier<S> {
 
     /// Queues a request of a redirect chain once more, if it ended as done. One that waits or was given up is left to that.
     fn reopen(&mut self, request: &Request, answer: &mut Answer) -> Result<(), FrontierError> {
-        if !self.storage.keeps(request.url.host_str()) {
+        if !self.storage.keeps(&request.url) {
             answer.elsewhere.push(Entry { request: request.clone(), manner: Manner::Again });
             return Ok(());
         }

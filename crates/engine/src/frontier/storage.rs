@@ -3,7 +3,7 @@
 //!
 //! A request is where it is: waiting in a queue, or ended with its story. There is no state beside that could disagree.
 
-use model::{DedupKey, Origin};
+use model::{CrawlUrl, DedupKey, Origin};
 use tokio::time::Instant;
 
 use super::{DeadLetter, FrontierError, Notes, OriginState, OutputMark, RejectedItem, Story, Taken, Tenure, Whereabouts};
@@ -21,8 +21,8 @@ pub trait Storage: Send {
     /// When the store cannot be read.
     fn parser_of(&self, key: DedupKey) -> Result<Option<u32>, FrontierError>;
 
-    /// Whether URLs of a host are kept here, and not in another part of the crawl.
-    fn keeps(&self, _host: &str) -> bool {
+    /// Whether a URL is kept here, and not in another part of the crawl.
+    fn keeps(&self, _url: &CrawlUrl) -> bool {
         true
     }
 

@@ -41,6 +41,7 @@ const SETTINGS: &str = "
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) commit: Statement,
+    pub(super) known: Statement,
     get: Vec<Statement>,
     range: Vec<Statement>,
 }
@@ -59,12 +60,14 @@ impl Session {
             let commit = statements::commit();
             tokio::try_join!(
                 client.prepare(&commit),
+                client.prepare(statements::KNOWN),
                 try_join_all(get.iter().map(|text| client.prepare_typed(text, bytes))),
                 try_join_all(range.iter().map(|text| client.prepare_typed(text, between))),
             )
         };
-        let (commit, get, range) = tokio::time::timeout(CONNECT, prepared).await.map_err(late)?.map_err(|error| Failure::of(&error))?;
-        Ok(Session { client, commit, get, range })
+        let (commit, known, get, range) =
+            tokio::time::timeout(CONNECT, prepared).await.map_err(late)?.map_err(|error| Failure::of(&error))?;
+        Ok(Session { client, commit, known, get, range })
     }
 
     /// The statement for a value.

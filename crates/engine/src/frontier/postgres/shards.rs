@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use model::DedupKey;
 use tokio_postgres::types::ToSql;
 
 use super::Shared;
 use super::session::Session;
 use super::statements;
 use crate::frontier::FrontierError;
+use crate::frontier::tables::Row;
 
 /// Tries to be granted pages of a budget at a time.
 const TURNS: usize = 8;
@@ -126,6 +128,19 @@ impl Shared {
     /// How many sites and permits have joined a crawl.
     pub(in crate::frontier) fn noted(self: &Arc<Self>, crawl: i32) -> Result<i64, FrontierError> {
         self.run(move |session: Arc<Session>| async move { Ok(session.client.query_one(statements::NOTED, &[&crawl]).await?.get(0)) })
+    }
+
+    /// The rows of URLs that are known among these, each with the number of its shard.
+    pub(in crate::frontier) fn known(self: &Arc<Self>, asked: &[(i32, DedupKey)]) -> Result<Vec<(i32, Row)>, FrontierError> {
+        let (shards, keys): (Vec<i32>, Vec<Vec<u8>>) = asked.iter().map(|(shard, key)| (*shard, key.to_bytes().to_vec())).unzip();
+        let asked = Arc::new((shards, keys));
+        self.run(move |session: Arc<Session>| {
+            let asked = Arc::clone(&asked);
+            async move {
+                let rows = session.client.query(&session.known, &[&asked.0, &asked.1]).await?;
+                Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
+            }
+        })
     }
 
     /// Which of some shards knows a URL.

@@ -192,6 +192,10 @@ pub(super) const RECORDS: &str = "SELECT crawl, value FROM gossamer.crawl WHERE 
 pub(super) const NOTED: &str = "SELECT count(*) FROM gossamer.crawl WHERE crawl = $1 \
                                 AND (key BETWEEN 'site/' AND 'site0' OR key BETWEEN 'permit/' AND 'permit0')";
 
+/// What is known of URLs: of each the number of its shard `$1` and its key `$2`. Those that are not known are left out.
+pub(super) const KNOWN: &str = "SELECT known.crawl, known.key, known.value FROM unnest($1::int[], $2::bytea[]) AS asked (crawl, key) \
+                                JOIN gossamer.known ON known.crawl = asked.crawl AND known.key = asked.key";
+
 /// Which of the shards `$1` knows the URL `$2`.
 pub(super) const KNOWN_BY: &str = "SELECT crawl FROM gossamer.known WHERE crawl = ANY($1::int[]) AND key = $2 LIMIT 1";
 

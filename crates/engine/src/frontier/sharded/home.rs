@@ -31,6 +31,8 @@ pub struct DatabaseHome {
     who: Holder,
     /// Whether it is opened; if not, it is only looked at.
     opens: bool,
+    /// For the keys of its URLs in memory.
+    pub(super) room: Room,
 }
 
 /// How a crawl is found.
@@ -44,7 +46,7 @@ pub(super) enum Found {
 impl Database {
     /// Looks at a crawl, whoever is at it: nothing can be written. An engine of the place that looks is dead.
     pub fn home(self, crawl: CrawlName, looks: Holder) -> DatabaseHome {
-        DatabaseHome { shared: self.look(crawl), who: looks, opens: false }
+        DatabaseHome { shared: self.look(crawl), who: looks, opens: false, room: Room::of_crawl() }
     }
 
     /// Takes a crawl to open it, unless another engine is opening it at this moment.
@@ -57,7 +59,7 @@ impl Database {
 
     /// As [`enter`](Database::enter), with so many shards if it begins here.
     pub(in crate::frontier) fn enter_in(self, crawl: CrawlName, shards: u16, holder: Holder) -> Result<DatabaseHome, FrontierError> {
-        Ok(DatabaseHome { shared: self.take(crawl, shards, &holder)?, who: holder, opens: true })
+        Ok(DatabaseHome { shared: self.take(crawl, shards, &holder)?, who: holder, opens: true, room: Room::of_crawl() })
     }
 
     /// As [`enter`](Database::enter), as soon as no other engine is opening it. `waits` is told who is, once for each.
@@ -71,7 +73,7 @@ impl Database {
         waits: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<DatabaseHome, FrontierError> {
         let shared = self.await_and_take(crawl, SHARDS, holder.clone(), waits).await?;
-        Ok(DatabaseHome { shared, who: holder, opens: true })
+        Ok(DatabaseHome { shared, who: holder, opens: true, room: Room::of_crawl() })
     }
 }
 
@@ -118,7 +120,7 @@ impl DatabaseHome {
             held: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             whole: Default::default(),
-            room: Room::of_crawl(),
+            room: self.room.clone(),
             sent: Default::default(),
             letters: 0,
             noted: 0,

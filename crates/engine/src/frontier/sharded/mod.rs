@@ -9,6 +9,7 @@
 //! **Invariant.** A crawl is over when no shard has anything queued and no inbox has anything in it, seen in one look. Work comes from work, so
 //! that stays true.
 
+mod ahead;
 mod copy;
 mod home;
 mod letter;
@@ -298,6 +299,7 @@ impl ShardedFrontier {
     fn enter_seeds(&mut self, seeds: Vec<Request>, notes: &Notes) -> Result<Answer, FrontierError> {
         let (mut answer, mut changed) = (Answer::default(), BTreeSet::new());
         let mut beside = Beside { whole: self.rows_of(notes), ..Beside::default() };
+        self.ask_ahead(seeds.iter().map(ahead::of_request))?;
         answer.elsewhere = seeds.into_iter().map(|request| Entry { request, manner: Manner::Named }).collect();
         self.forward(&mut answer, &Scope::new([], vec![], vec![], None), &mut changed, &mut beside)?;
         self.write(&changed, notes, beside)?;
@@ -332,6 +334,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 
 impl Frontier for ShardedFrontier {
     fn commit(&mut self, group: Vec<Ending>, notes: &Notes, scope: &Scope) -> Result<Committed, FrontierError> {
+        self.ask_ahead(ahead::of_group(&group, notes, scope))?;
         let mut answer = Answer::default();
         let mut parts: BTreeMap<Shard, (Vec<Ending>, Notes)> = BTreeMap::new();
         let division = self.division;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::letter::Message;
-use super::{Beside, Shard, ShardedFrontier, read_noted};
+use super::{Beside, Shard, ShardedFrontier, ahead, read_noted};
 use crate::frontier::postgres::{Letter, Line, PostgresTables};
 use crate::frontier::rules::Answer;
 use crate::frontier::storage::Storage;
@@ -156,10 +156,16 @@ impl ShardedFrontier {
         self.read_whole(tended)?;
         let (mut answer, mut changed, mut beside) = (Answer::default(), BTreeSet::new(), Beside::default());
         let mut requeues = Vec::new();
-        for Letter { shard: number, key, value } in letters {
+        let messages = letters.iter().map(|letter| Message::decode(&letter.value)).collect::<Result<Vec<Message>, _>>()?;
+        let entries = messages.iter().filter_map(|message| match message {
+            Message::Enter(entry) => Some(ahead::of_request(&entry.request)),
+            Message::Requeue(_) => None,
+        });
+        self.ask_ahead(entries)?;
+        for (Letter { shard: number, key, .. }, message) in letters.into_iter().zip(messages) {
             let shard = self.shard_of_number(number);
             let Some(held) = self.held.get_mut(&shard) else { continue };
-            match Message::decode(&value)? {
+            match message {
                 Message::Enter(entry) => {
                     held.frontier.enter_from_elsewhere(&entry, scope, &mut answer)?;
                     changed.insert(shard);

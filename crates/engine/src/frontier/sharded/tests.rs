@@ -23,7 +23,11 @@ fn opening(rescan: bool) -> Opening<'static> {
 }
 
 fn open(desk: &Desk, place: &str) -> (Box<ShardedFrontier>, CrawlRecord, Vec<Peer>) {
-    match home(name(desk), place).open_crawl(opening(false)).unwrap() {
+    open_home(&home(name(desk), place))
+}
+
+fn open_home(home: &DatabaseHome) -> (Box<ShardedFrontier>, CrawlRecord, Vec<Peer>) {
+    match home.open_crawl(opening(false)).unwrap() {
         Found::Open(frontier, record, peers) => {
             frontier.shared.give_lease_back();
             (frontier, record, peers)
@@ -57,7 +61,18 @@ struct Engine {
 
 impl Engine {
     fn start(desk: &Desk, place: &str) -> Engine {
-        let (mut frontier, ..) = open(desk, place);
+        Engine::start_with(desk, place, Room::of_crawl())
+    }
+
+    /// One with so much room for keys.
+    fn start_with(desk: &Desk, place: &str, room: Room) -> Engine {
+        let mut home = home(name(desk), place);
+        home.room = room;
+        Engine::start_at(&home)
+    }
+
+    fn start_at(home: &DatabaseHome) -> Engine {
+        let (mut frontier, ..) = open_home(home);
         let woken = frontier.seed(vec![request(0, 0)]).unwrap().woken;
         Engine { frontier, origins: woken.into_iter().map(|(origin, _)| origin).collect() }
     }
@@ -147,15 +162,24 @@ fn one_engine_has_all_shards_and_links_between_them_are_entered_at_once() {
 
 #[test]
 fn engines_share_the_hosts_of_a_crawl_and_every_url_is_handed_out_once() {
+    share_a_crawl(&Room::of_crawl);
+}
+
+#[test]
+fn engines_whose_memory_holds_a_few_keys_enter_every_url_once_too() {
+    share_a_crawl(&|| Room::of(7));
+}
+
+fn share_a_crawl(room: &dyn Fn() -> Room) {
     let (hosts, pages) = (30, 4);
     let desk = Desk::database();
-    let mut engines = vec![Engine::start(&desk, "one")];
+    let mut engines = vec![Engine::start_with(&desk, "one", room())];
     let mut fetched: Vec<(usize, Request)> = Vec::new();
     let mut turns = 0;
     loop {
         turns += 1;
         if turns == 4 || turns == 8 {
-            engines.push(Engine::start(&desk, ["two", "three"][turns / 4 - 1]));
+            engines.push(Engine::start_with(&desk, ["two", "three"][turns / 4 - 1], room()));
         }
         for (number, engine) in engines.iter_mut().enumerate() {
             engine.look_again();
@@ -182,6 +206,36 @@ fn engines_share_the_hosts_of_a_crawl_and_every_url_is_handed_out_once() {
     drop(engines);
     assert_sound(&desk);
     assert!(home(name(&desk), "look").peek().unwrap().complete);
+}
+
+#[test]
+fn a_group_is_told_of_every_url_it_may_enter_that_is_not_in_memory_and_of_no_other() {
+    let desk = Desk::database();
+    let mut home = database().enter_in(name(&desk).clone(), 1, holder("one")).unwrap();
+    home.room = Room::of(5);
+    let mut engine = Engine::start_at(&home);
+    let first = engine.take(9).remove(0);
+    let linked: Vec<Request> = (1..10).map(|host| request(host, 0)).collect();
+    engine.commit(vec![page(first, linked.clone())]);
+    // Of ten known URLs five are in memory; half of those that follow are new.
+    let taken = engine.take(9);
+    let further: Vec<Request> = (0..20).map(|host| request(host, 0)).collect();
+    let group: Vec<Ending> = taken.iter().map(|taken| page(taken.clone(), further.clone())).collect();
+    let scope = anywhere();
+    engine.frontier.ask_ahead(ahead::of_group(&group, &Notes::default(), &scope)).unwrap();
+    let told = |engine: &Engine| -> Vec<(String, bool)> {
+        let told = |request: &Request| {
+            let storage = engine.frontier.held[&engine.frontier.shard_of(&request.url.origin())].frontier.storage();
+            storage.told(request.key).map(|parser| (request.url.to_string(), parser.is_some()))
+        };
+        further.iter().filter_map(told).collect()
+    };
+    let (known, new): (Vec<_>, Vec<_>) = told(&engine).into_iter().partition(|(_, is_known)| *is_known);
+    assert_eq!((known.len(), new.len()), (5, 10));
+    assert_eq!(new, (10..20).map(|host| (url(host, 0).to_string(), false)).collect::<Vec<_>>());
+    engine.commit(group);
+    assert_eq!(engine.frontier.ledger().urls.discovered, 20);
+    assert_eq!(told(&engine), [], "what was told is out of date once the group is written");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The keys of known URLs: all of them in memory while they fit, which answers nearly every look-up without the store.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +9,14 @@ use model::DedupKey;
 
 use super::key_table::KeyTable;
 use super::record::{self, KnownUrl};
-use super::{Table, Tables};
+use super::{Row, Table, Tables};
 use crate::frontier::FrontierError;
 
 /// Keys kept in memory: about 210 MB. A crawl that knows more asks the store.
 const MAX_KEPT: usize = 10_000_000;
+
+/// What the store says of URLs: the hash of the parser that each was first found with; none: it is not known.
+pub(in crate::frontier) type Told = HashMap<DedupKey, Option<u32>>;
 
 /// How many more keys may be kept in memory, by all that share this.
 #[derive(Clone, Debug)]
@@ -21,7 +25,12 @@ pub(in crate::frontier) struct Room(Arc<AtomicUsize>);
 impl Room {
     /// That of a whole crawl.
     pub(in crate::frontier) fn of_crawl() -> Room {
-        Room(Arc::new(AtomicUsize::new(MAX_KEPT)))
+        Room::of(MAX_KEPT)
+    }
+
+    /// For so many keys.
+    pub(in crate::frontier) fn of(keys: usize) -> Room {
+        Room(Arc::new(AtomicUsize::new(keys)))
     }
 
     fn take_one(&self) -> bool {
@@ -40,6 +49,8 @@ pub(super) struct KnownKeys {
     room: Room,
     /// Some keys are in the store only.
     overflowed: bool,
+    /// What the store was asked before the open group, in one go. Nobody else writes to it, so it holds until that group is written.
+    told: Told,
 }
 
 impl Drop for KnownKeys {
@@ -51,7 +62,7 @@ impl Drop for KnownKeys {
 impl KnownKeys {
     /// None, where none are known yet.
     pub(super) fn none(room: Room) -> KnownKeys {
-        KnownKeys { kept: KeyTable::new(), room, overflowed: false }
+        KnownKeys { kept: KeyTable::new(), room, overflowed: false, told: Told::new() }
     }
 
     /// Reads them all, as far as they fit.
@@ -66,7 +77,9 @@ impl KnownKeys {
 
     /// Keeps none: every look-up asks the store. For those who ask for a few.
     pub(super) fn in_store() -> KnownKeys {
-        KnownKeys { kept: KeyTable::new(), room: Room::of_crawl(), overflowed: true }
+        let mut keys = KnownKeys::none(Room::of(0));
+        keys.overflowed = true;
+        keys
     }
 
     /// The hash of the parser a URL was first found with.
@@ -74,8 +87,32 @@ impl KnownKeys {
         match self.kept.get(key) {
             Some(parser) => Ok(Some(parser)),
             None if !self.overflowed => Ok(None),
-            None => read(tables, key).map(|url| url.map(|url| url.parser)),
+            None => match self.told.get(&key) {
+                Some(told) => Ok(*told),
+                None => read(tables, key).map(|url| url.map(|url| url.parser)),
+            },
         }
+    }
+
+    /// Whether only the store knows about some key.
+    pub(super) fn is_partial(&self) -> bool {
+        self.overflowed
+    }
+
+    /// Whether only the store knows about this key.
+    pub(super) fn must_ask(&self, key: DedupKey) -> bool {
+        self.overflowed && self.kept.get(key).is_none()
+    }
+
+    /// What the store said of a key ahead.
+    #[cfg(test)]
+    pub(super) fn told(&self, key: DedupKey) -> Option<Option<u32>> {
+        self.told.get(&key).copied()
+    }
+
+    /// What the store says; what it was asked before is forgotten.
+    pub(super) fn tell(&mut self, told: Told) {
+        self.told = told;
     }
 
     /// A key that is in the store now.
@@ -88,6 +125,11 @@ impl KnownKeys {
             self.overflowed = true;
         }
     }
+}
+
+/// What a row of the store says of a URL, as [`Told`] has it.
+pub(in crate::frontier) fn told((key, value): &Row) -> Result<(DedupKey, Option<u32>), FrontierError> {
+    Ok((record::decode_key(key)?, Some(KnownUrl::decode(value)?.parser)))
 }
 
 /// What the store says of a URL.

@@ -33,7 +33,7 @@ pub use batch::Batch;
 pub(super) use check::check_frontier;
 pub use check::{Checked, Fault, Faults, check};
 pub use copy::Original;
-pub(super) use known::Room;
+pub(super) use known::{Room, Told, told};
 pub use opening::{Inspected, Opened, Opening, TableFrontier};
 pub(super) use opening::{Part, check_parsers, read_record, read_scope};
 pub use record::{CrawlRecord, OutputMark};

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{DedupKey, Origin};
+use model::{CrawlUrl, DedupKey, Origin};
 use tokio::time::Instant;
 
-use super::known::{self, KnownKeys};
+use super::known::{self, KnownKeys, Told};
 use super::origins::{OriginQueue, Origins};
 use super::queue_key::QueueKey;
 use super::record::{self, CrawlRecord, IllRecord, KnownUrl, OriginRecord, OutputMark, RobotsRecord};
@@ -109,7 +109,28 @@ impl TableStorage {
 
     /// What was closed is durable. A key is known from memory only now.
     pub(in crate::frontier) fn written(&mut self, entered: Vec<(DedupKey, u32)>) {
+        self.known.tell(Told::new());
         entered.into_iter().for_each(|(key, parser)| self.known.keep(key, parser));
+    }
+
+    /// Whether there may be URLs that [`must_ask`](TableStorage::must_ask) is true of.
+    pub(in crate::frontier) fn is_partial(&self) -> bool {
+        self.known.is_partial()
+    }
+
+    /// Whether only the store can say if a URL is known.
+    pub(in crate::frontier) fn must_ask(&self, key: DedupKey) -> bool {
+        self.known.must_ask(key) && self.batch.change(Table::Known, &key.to_bytes()).is_none()
+    }
+
+    #[cfg(test)]
+    pub(in crate::frontier) fn told(&self, key: DedupKey) -> Option<Option<u32>> {
+        self.known.told(key)
+    }
+
+    /// What the store says of URLs that it must be asked about, so that it is not asked of each while the open group is made.
+    pub(in crate::frontier) fn tell(&mut self, told: Told) {
+        self.known.tell(told);
     }
 
     /// Whether nothing of it is handed out.
@@ -195,8 +216,8 @@ impl Storage for TableStorage {
         }
     }
 
-    fn keeps(&self, host: &str) -> bool {
-        self.territory.as_ref().is_none_or(|territory| territory.has(host))
+    fn keeps(&self, url: &CrawlUrl) -> bool {
+        self.territory.as_ref().is_none_or(|territory| territory.has(url.host_str()))
     }
 
     fn is_in_flight(&self, key: DedupKey) -> bool {
