@@ -23,7 +23,7 @@ use model::parser::SpiderFile;
 use model::{CrawlUrl, Item, ItemId, Job, Link, Outcome, Page, ParserRef, PayloadJson, Verdict, WireError};
 use rpcsupport::codec::MessagePack;
 use rpcsupport::dial::deadline;
-use rpcsupport::{CrawlServiceClient, PeerAddress, Reception, WorkerHandler, dial_worker, memory, serve_worker};
+use rpcsupport::{CrawlClient, PeerAddress, Reception, WorkerHandler, dial_worker, memory, serve_worker};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -172,7 +172,7 @@ impl WorkerHandler for Ready {
 /// A way to call, with what each round found.
 struct Way {
     name: String,
-    client: CrawlServiceClient,
+    client: CrawlClient,
     in_flight: usize,
     /// Microseconds of time, and of processor time, a call.
     micros: [Vec<f64>; 2],

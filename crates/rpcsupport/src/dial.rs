@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::address::PeerAddress;
-use crate::service::{CrawlServiceClient, ItemSaverServiceClient};
+use crate::service::ItemSaverServiceClient;
+use crate::stub::{CrawlClient, CrawlStub, Lifeline};
 use crate::transport::frame;
 
 /// Why a peer could not be dialled.
@@ -87,25 +88,43 @@ pub struct Link<C> {
     pub client: C,
     /// What the peer said of itself.
     pub welcome: Welcome,
-    dispatch: JoinHandle<()>,
+    kept: Kept,
+}
+
+/// What a link lives by.
+#[derive(Debug)]
+enum Kept {
+    /// The task that has the connection.
+    Task(JoinHandle<()>),
+    /// There is no connection.
+    Lifeline { _held: Lifeline },
 }
 
 impl<C> Link<C> {
-    pub(crate) fn new(client: C, welcome: Welcome, dispatch: JoinHandle<()>) -> Link<C> {
-        Link { client, welcome, dispatch }
+    pub(crate) fn new(client: C, welcome: Welcome, task: JoinHandle<()>) -> Link<C> {
+        Link { client, welcome, kept: Kept::Task(task) }
+    }
+
+    pub(crate) fn local(client: C, welcome: Welcome, lifeline: Lifeline) -> Link<C> {
+        Link { client, welcome, kept: Kept::Lifeline { _held: lifeline } }
     }
 
     /// Returns when the connection is gone: closed by the peer, broken, or its process killed. A peer that is frozen or unplugged does
     /// not close anything; only unanswered pings tell that.
     pub async fn closed(&mut self) {
-        // A dispatch that panicked is as gone as one that ended.
-        let _ = (&mut self.dispatch).await;
+        match &mut self.kept {
+            // A task that panicked is as gone as one that ended.
+            Kept::Task(task) => _ = task.await,
+            Kept::Lifeline { .. } => std::future::pending().await,
+        }
     }
 }
 
 impl<C> Drop for Link<C> {
     fn drop(&mut self) {
-        self.dispatch.abort();
+        if let Kept::Task(task) = &self.kept {
+            task.abort();
+        }
     }
 }
 
@@ -113,10 +132,11 @@ impl<C> Drop for Link<C> {
 ///
 /// # Errors
 /// [`DialError`]; [`DialError::is_passing`] says whether to try again.
-pub async fn dial_worker(address: &PeerAddress, hello: Hello, limit: Duration) -> Result<Link<CrawlServiceClient>, DialError> {
+pub async fn dial_worker(address: &PeerAddress, hello: Hello, limit: Duration) -> Result<Link<CrawlClient>, DialError> {
     let dialling = async {
         let transport = frame(connect(address, limit).await?).map_err(DialError::Connect)?;
-        let client::NewClient { client, dispatch } = CrawlServiceClient::new(client_config(), transport);
+        let client::NewClient { client, dispatch } = client::new(client_config(), transport);
+        let client = CrawlClient::from(CrawlStub::Remote(client));
         let dispatch = Dispatch::spawn(dispatch);
         let welcome = client.hello(deadline(limit), hello).await.map_err(unanswered)?.map_err(DialError::Refused)?;
         check(address, &welcome, Role::Worker)?;

@@ -30,6 +30,8 @@ pub mod dial;
 
 pub mod memory;
 
+pub mod stub;
+
 pub mod process;
 
 pub use crate::address::PeerAddress;
@@ -38,4 +40,5 @@ pub use crate::handler::{ItemSaverHandler, WorkerHandler};
 pub use crate::listen::{ListenError, bind, listen_address};
 pub use crate::reception::{Entered, Reception, Session};
 pub use crate::serve::{Drained, serve_itemsaver, serve_worker};
-pub use crate::service::{CrawlService, CrawlServiceClient, ItemSaverService, ItemSaverServiceClient};
+pub use crate::service::{CrawlService, ItemSaverService, ItemSaverServiceClient};
+pub use crate::stub::CrawlClient;

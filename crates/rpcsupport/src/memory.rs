@@ -1,20 +1,24 @@
 //! The same services without a socket: a worker and an itemsaver inside the engine's process.
 //!
-//! Messages are moved, not encoded. All else is as over TCP: the hello, the reception, the deadlines, the cancellation.
+//! Messages are moved, not encoded; a job is worked on by the task that asks for it. All else is as over TCP: the hello, the reception, the
+//! deadlines, the cancellation.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use model::WireError;
 use model::hello::{Hello, Welcome};
 use tarpc::client::{NewClient, RpcError};
+use tarpc::server::Serve;
 use tarpc::transport::channel;
 
 use crate::dial::{DialError, Link, client_config, deadline};
 use crate::handler::{Desk, ItemSaverHandler, WorkerHandler};
 use crate::reception::Reception;
-use crate::serve::{answer_itemsaver, answer_worker};
-use crate::service::{CrawlServiceClient, ItemSaverServiceClient};
+use crate::serve::answer_itemsaver;
+use crate::service::{CrawlService, ItemSaverServiceClient};
+use crate::stub::{Answer, CrawlClient, CrawlStub, Local};
 
 /// Messages of one direction that wait to be taken: as many as over TCP wait for the socket.
 const BUFFER: usize = 64;
@@ -26,20 +30,16 @@ const HELLO_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// [`DialError::Refused`] when the reception refuses the hello.
-pub async fn link_worker<H: WorkerHandler>(
-    reception: &Reception,
-    handler: Arc<H>,
-    hello: Hello,
-) -> Result<Link<CrawlServiceClient>, DialError> {
-    let (ours, theirs) = channel::bounded(BUFFER);
-    let NewClient { client, dispatch } = CrawlServiceClient::new(client_config(), ours);
-    let answering = answer_worker(theirs, Desk::new(reception.session(), handler));
-    // Either ends the other: a client without a server is a closed connection, and so is a server without a client.
-    let task = tokio::spawn(async move {
-        tokio::select! { _ = dispatch => {}, () = answering => {} }
-    });
+pub async fn link_worker<H: WorkerHandler>(reception: &Reception, handler: Arc<H>, hello: Hello) -> Result<Link<CrawlClient>, DialError> {
+    let desk = Desk::new(reception.session(), handler);
+    let service = move |context, request| -> Answer {
+        let desk = desk.clone();
+        async move { CrawlService::serve(desk).serve(context, request).await }.boxed()
+    };
+    let (local, lifeline) = Local::new(Arc::new(service));
+    let client = CrawlClient::from(CrawlStub::Local(local));
     let welcome = answered(client.hello(deadline(HELLO_LIMIT), hello).await)?;
-    Ok(Link::new(client, welcome, task))
+    Ok(Link::local(client, welcome, lifeline))
 }
 
 /// Links to an itemsaver in this process; otherwise as [`link_worker`].
@@ -54,6 +54,7 @@ pub async fn link_itemsaver<H: ItemSaverHandler>(
     let (ours, theirs) = channel::bounded(BUFFER);
     let NewClient { client, dispatch } = ItemSaverServiceClient::new(client_config(), ours);
     let answering = answer_itemsaver(theirs, Desk::new(reception.session(), handler));
+    // Either ends the other: a client without a server is a closed connection, and so is a server without a client.
     let task = tokio::spawn(async move {
         tokio::select! { _ = dispatch => {}, () = answering => {} }
     });

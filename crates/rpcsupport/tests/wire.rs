@@ -20,8 +20,8 @@ use model::{CrawlName, CrawlUrl, Item, ItemId, Job, Outcome, ParserRef, PayloadJ
 use rpcsupport::dial::deadline;
 use rpcsupport::memory::link_worker;
 use rpcsupport::{
-    CrawlServiceClient, DialError, Drained, ItemSaverHandler, Link, PeerAddress, Reception, WorkerHandler, bind, dial_itemsaver,
-    dial_worker, serve_itemsaver, serve_worker,
+    CrawlClient, DialError, Drained, ItemSaverHandler, Link, PeerAddress, Reception, WorkerHandler, bind, dial_itemsaver, dial_worker,
+    serve_itemsaver, serve_worker,
 };
 use tarpc::client::RpcError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -137,7 +137,7 @@ impl Listening {
         Listening { address, worker, stop, served }
     }
 
-    async fn link(&self) -> Link<CrawlServiceClient> {
+    async fn link(&self) -> Link<CrawlClient> {
         dial_worker(&peer(self.address), hello(), LIMIT).await.unwrap()
     }
 }
@@ -164,12 +164,12 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.expect("it happens in time")
 }
 
-fn start(link: &Link<CrawlServiceClient>, parser: &str) -> JoinHandle<Result<Outcome, RpcError>> {
+fn start(link: &Link<CrawlClient>, parser: &str) -> JoinHandle<Result<Outcome, RpcError>> {
     let (client, job) = (link.client.clone(), job(parser));
     tokio::spawn(async move { client.process(deadline(LIMIT), job).await })
 }
 
-async fn ping(link: &Link<CrawlServiceClient>) -> Pong {
+async fn ping(link: &Link<CrawlClient>) -> Pong {
     link.client.ping(deadline(LIMIT)).await.unwrap()
 }
 
@@ -288,7 +288,7 @@ async fn pings_over_memory_are_answered_while_every_job_is_held_and_more_are_ref
     pings_while_held(&link, &worker, CAPACITY).await;
 }
 
-async fn pings_while_held(link: &Link<CrawlServiceClient>, worker: &Gated, capacity: u32) {
+async fn pings_while_held(link: &Link<CrawlClient>, worker: &Gated, capacity: u32) {
     let jobs: Vec<_> = (0..capacity).map(|_| start(link, "any")).collect();
     worker.until_at_work(capacity).await;
     for _ in 0..10 {

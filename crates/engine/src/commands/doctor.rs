@@ -11,7 +11,7 @@ use model::job::FetchRules;
 use model::parser::{PAGE_PARSER, ROBOTS_PARSER};
 use model::{CrawlUrl, Job, Outcome as Answer, ParserRef, RobotsAnswer, RobotsRules, Verdict};
 use rpcsupport::dial::{deadline, within};
-use rpcsupport::{CrawlServiceClient, Link, PeerAddress, dial_itemsaver, dial_worker};
+use rpcsupport::{CrawlClient, Link, PeerAddress, dial_itemsaver, dial_worker};
 use worker::Registry;
 
 use super::args::DoctorArgs;
@@ -95,7 +95,7 @@ async fn worker_at(host: &PeerAddress, hello: &Hello) -> Finding {
         remedy: "start it there with `worker --port PORT`, of the same version; beyond this machine also with --listen",
     };
     let dialled = dial_worker(host, hello.clone(), DIAL).await;
-    let said = |link: Link<CrawlServiceClient>| format!("{}, takes {} jobs at a time", link.welcome.software, link.welcome.capacity);
+    let said = |link: Link<CrawlClient>| format!("{}, takes {} jobs at a time", link.welcome.software, link.welcome.capacity);
     Finding { what: format!("worker {host}"), result: dialled.map(said).map_err(complain) }
 }
 
@@ -171,12 +171,12 @@ async fn name(url: &CrawlUrl) -> Finding {
     Finding { what: format!("name {}", url.host_str()), result }
 }
 
-async fn fetcher(hello: &Hello) -> Result<Link<CrawlServiceClient>, String> {
+async fn fetcher(hello: &Hello) -> Result<Link<CrawlClient>, String> {
     let source = embedded::worker(1, hello.clone(), Registry::builtin(), None).map_err(|error| error.to_string())?;
     (source.dial)().await.map_err(|error| error.to_string())
 }
 
-async fn fetch(client: &CrawlServiceClient, url: &CrawlUrl, parser: &str) -> Result<Answer, String> {
+async fn fetch(client: &CrawlClient, url: &CrawlUrl, parser: &str) -> Result<Answer, String> {
     let allow_net = NetPermits::new([url], Vec::new()).of(url);
     let fetch = FetchRules { allow_net, fetch_timeout_ms: FETCH.as_millis() as u64, ..FetchRules::plain(default_user_agent()) };
     let parser = ParserRef::named(parser);
@@ -190,7 +190,7 @@ async fn fetch(client: &CrawlServiceClient, url: &CrawlUrl, parser: &str) -> Res
 }
 
 /// The rules of the URL's site, with what was found on the way to them.
-async fn robots(client: &CrawlServiceClient, url: &CrawlUrl, findings: &mut Vec<Finding>) -> Option<RobotsRules> {
+async fn robots(client: &CrawlClient, url: &CrawlUrl, findings: &mut Vec<Finding>) -> Option<RobotsRules> {
     let own = crate::scheduler::RobotsErrand::to(&url.origin()).url;
     let what = own.to_string();
     let mut at = own;
@@ -233,7 +233,7 @@ async fn robots(client: &CrawlServiceClient, url: &CrawlUrl, findings: &mut Vec<
     Some(RobotsRules::allow_all())
 }
 
-async fn page(client: &CrawlServiceClient, url: &CrawlUrl) -> Finding {
+async fn page(client: &CrawlClient, url: &CrawlUrl) -> Finding {
     let complain = |problem: String, remedy| Complaint { problem, remedy };
     let result = match fetch(client, url, PAGE_PARSER).await {
         Err(problem) => Err(complain(problem, "try again later")),

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use model::hello::Welcome;
 use model::parser::SpiderFile;
 use rpcsupport::dial::{deadline, within};
-use rpcsupport::{CrawlServiceClient, DialError, Link};
+use rpcsupport::{CrawlClient, DialError, Link};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -33,14 +33,14 @@ pub struct WorkerSource {
     /// As the user wrote it, or `embedded`.
     pub name: String,
     /// Dials once, hello included.
-    pub dial: Arc<dyn Fn() -> BoxFuture<'static, Result<Link<CrawlServiceClient>, DialError>> + Send + Sync>,
+    pub dial: Arc<dyn Fn() -> BoxFuture<'static, Result<Link<CrawlClient>, DialError>> + Send + Sync>,
 }
 
 /// The client of one connection.
 #[derive(Clone, Debug)]
 pub struct WorkerClient {
     /// Makes calls.
-    pub rpc: CrawlServiceClient,
+    pub rpc: CrawlClient,
     line: Arc<Line>,
 }
 
@@ -153,7 +153,7 @@ struct EngineGone;
 /// Tells that the worker is there, and returns why it is not any more.
 async fn stay(
     (worker, name): (WorkerIndex, &str),
-    mut link: Link<CrawlServiceClient>,
+    mut link: Link<CrawlClient>,
     spider: Option<&SpiderFile>,
     dismissed: &CancellationToken,
     events: &mpsc::Sender<Event>,

@@ -9,7 +9,7 @@ use model::hello::{Hello, Role};
 use model::parser::SpiderFile;
 use model::{SpiderHash, Verdict};
 use rpcsupport::dial::deadline;
-use rpcsupport::{CrawlServiceClient, Drained, Link, dial_worker};
+use rpcsupport::{CrawlClient, Drained, Link, dial_worker};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ use crate::site::serve;
 const LIMIT: Duration = Duration::from_secs(10);
 
 struct Running {
-    link: Link<CrawlServiceClient>,
+    link: Link<CrawlClient>,
     shutdown: oneshot::Sender<()>,
     ended: JoinHandle<Drained>,
 }
