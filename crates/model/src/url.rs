@@ -46,6 +46,15 @@ impl CrawlUrl {
         CrawlUrl::from_url(url)
     }
 
+    /// Takes a URL that was put together on an origin, as [`CrawlUrl::try_from`] does, but without a look at the origin.
+    ///
+    /// # Errors
+    /// As [`CrawlUrl::parse`].
+    pub fn on(origin: &Origin, text: String) -> Result<CrawlUrl, UrlError> {
+        let path = text.strip_prefix(origin.as_str()).and_then(|path| path.strip_prefix('/'));
+        if text.len() <= MAX_URL_BYTES && path.is_some_and(is_plain_path) { Ok(CrawlUrl(text)) } else { CrawlUrl::parse(&text) }
+    }
+
     /// Brings a parsed URL into canonical form: no fragment, no credentials.
     ///
     /// # Errors
@@ -193,28 +202,26 @@ fn is_plain_name(host: &str) -> bool {
 
 /// The path after its first slash.
 fn is_plain_path(path: &str) -> bool {
-    let mut before = b'/';
-    let is_plain = |b: u8| {
-        let is_dot_segment = b == b'.' && before == b'/';
-        before = b;
-        PLAIN[usize::from(b)] && !is_dot_segment
-    };
+    let bytes = path.as_bytes();
+    // All of it is looked at, whatever is found: without a way out in between many bytes are compared at a time.
+    let is_odd = bytes.iter().fold(false, |odd, b| odd | !is_plain(*b));
+    let has_percent = bytes.iter().fold(false, |any, b| any | (*b == b'%'));
     // A dot may be escaped.
     let is_dot = |digits: &[u8]| digits.eq_ignore_ascii_case(b"%2e");
-    path.bytes().all(is_plain) && !(path.contains('%') && path.as_bytes().windows(3).any(is_dot))
+    let has_dots = path.starts_with('.') || has_dotted_segment(bytes) || has_percent && bytes.windows(3).any(is_dot);
+    !is_odd && !has_dots
 }
 
-/// The bytes that stand for themselves in a path and in a query.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~!$&()*+,;=:@/?%.";
-    let mut at = 0;
-    while at < letters.len() {
-        plain[letters[at] as usize] = true;
-        at += 1;
-    }
-    plain
-};
+/// Whether a segment after the first begins with a dot.
+fn has_dotted_segment(path: &[u8]) -> bool {
+    let pairs = path.iter().zip(path.iter().skip(1));
+    pairs.fold(false, |any, (before, b)| any | ((*before == b'/') & (*b == b'.')))
+}
+
+/// Whether a byte stands for itself in a path and in a query: letters, digits, and `-_~!$&()*+,;=:@/?%.`.
+fn is_plain(b: u8) -> bool {
+    matches!(b, b'a'..=b'z' | b'?'..=b'Z' | b'('..=b';' | b'$'..=b'&' | b'!' | b'=' | b'_' | b'~')
+}
 
 impl Serialize for CrawlUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,17 +1,19 @@
 //! Relative addresses joined without a URL parser, where their characters show what it would say: nearly all of a page's links are a path
 //! of letters and digits beside the page.
 
-use model::CrawlUrl;
+use memchr::memchr_iter;
 use model::url::MAX_URL_BYTES;
+use model::{CrawlUrl, Origin};
 use url::{Position, Url};
 
 /// The folder of a base address, which relative paths go into.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
+    origin: Origin,
     /// The base up to and with the last slash of its path.
     text: String,
-    /// The length of scheme, host and port.
-    root: usize,
+    /// Where the slashes of its path are: the folders around it.
+    slashes: Vec<usize>,
 }
 
 impl Folder {
@@ -24,30 +26,50 @@ impl Folder {
         let (before, path) = (&base[..Position::BeforePath], base.path());
         let folder = &path[..=path.rfind('/')?];
         let is_plain = before.len() + folder.len() <= MAX_URL_BYTES && !folder.contains([':', '|']);
-        is_plain.then(|| Folder { text: [before, folder].concat(), root: before.len() })
+        if !is_plain {
+            return None;
+        }
+        let text = [before, folder].concat();
+        let slashes = memchr_iter(b'/', folder.as_bytes()).map(|at| before.len() + at).collect();
+        Some(Folder { origin: CrawlUrl::parse(before).ok()?.origin(), text, slashes })
     }
 
     /// The address that a path means here; none where that takes a parser to say.
     pub(super) fn join(&self, href: &str) -> Option<CrawlUrl> {
         let path = path_of(href)?;
-        let mut text = String::with_capacity(self.text.len() + href.len());
-        let mut rest = match path.strip_prefix('/') {
+        let (mut rest, mut depth) = match path.strip_prefix('/') {
             // Another host follows.
             Some(rest) if rest.starts_with('/') => return None,
-            Some(rest) => {
-                text.push_str(&self.text[..=self.root]);
-                rest
-            }
-            None => {
-                text.push_str(&self.text);
-                path
-            }
+            Some(rest) => (rest, 1),
+            None => (path, self.slashes.len()),
         };
+        // From the root it goes nowhere.
+        while let Some(after) = rest.strip_prefix("../") {
+            depth = (depth - 1).max(1);
+            rest = after;
+        }
+        let folder = &self.text[..=self.slashes[depth - 1]];
+        let query = &href[path.len()..];
+        let mut text = String::with_capacity(folder.len() + rest.len() + query.len());
+        text.push_str(folder);
+        if rest.starts_with('.') || has_dotted_segment(rest) {
+            self.walk(rest, &mut text);
+        } else {
+            text.push_str(rest);
+        }
+        text.push_str(query);
+        // It looks once more, and asks the parser where it has a doubt.
+        CrawlUrl::on(&self.origin, text).ok()
+    }
+
+    /// Goes where a path leads, segment by segment.
+    fn walk(&self, path: &str, text: &mut String) {
+        let mut rest = path;
         // What is there always ends with the slash of a folder.
         while let Some((segment, after)) = rest.split_once('/') {
             match segment {
                 "." => {}
-                ".." => self.leave(&mut text),
+                ".." => self.leave(text),
                 _ => {
                     text.push_str(segment);
                     text.push('/');
@@ -57,28 +79,36 @@ impl Folder {
         }
         match rest {
             "." => {}
-            ".." => self.leave(&mut text),
+            ".." => self.leave(text),
             _ => text.push_str(rest),
         }
-        text.push_str(&href[path.len()..]);
-        // It looks once more, and asks the parser where it has a doubt.
-        CrawlUrl::try_from(text).ok()
     }
 
     /// Goes up to the folder around the one that is there; from the root nowhere.
     fn leave(&self, text: &mut String) {
         let inner = &text[..text.len() - 1];
-        if inner.len() > self.root {
+        if inner.len() > self.slashes[0] {
             let slash = inner.rfind('/').expect("the path begins with one");
             text.truncate(slash + 1);
         }
     }
 }
 
+/// Whether a segment after the first begins with a dot.
+fn has_dotted_segment(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    bytes.iter().zip(bytes.iter().skip(1)).fold(false, |any, (before, b)| any | ((*before == b'/') & (*b == b'.')))
+}
+
 /// The path of an address that is a path, perhaps with a query; none for any other, and where a dot may be escaped. Of the path's bytes only
 /// those are looked at that would make it something else; whether all others stand for themselves, [`CrawlUrl`] sees.
 fn path_of(href: &str) -> Option<&str> {
     let bytes = href.as_bytes();
+    // Nearly every path has nothing of all that. All of it is looked at, since without a way out in between many bytes are compared at a time.
+    let is_odd = |b: u8| !b.is_ascii_graphic() | matches!(b, b'?' | b':' | b'|' | b'#' | b'\\' | b'%');
+    if !bytes.iter().fold(bytes.is_empty(), |odd, b| odd | is_odd(*b)) {
+        return Some(href);
+    }
     let end = bytes.iter().position(|b| matches!(b, b'?' | b':' | b'|' | b'#' | b'\\')).unwrap_or(bytes.len());
     let path = &href[..end];
     let is_path = !path.is_empty() && bytes[end..].first().is_none_or(|b| *b == b'?') && !path.contains("%2");

@@ -32,6 +32,9 @@ impl Foreign {
     /// Keeps account as a start tag takes effect; whether its element is one of HTML.
     pub(super) fn enter<'p>(&mut self, tag: &impl Tag<'p>) -> bool {
         let name = tag.name();
+        if self.is_nowhere() && !matches!(name, "svg" | "math") {
+            return true;
+        }
         if breaks_out(name) || name == "font" && ["color", "face", "size"].iter().any(|name| tag.attribute(name).is_some()) {
             self.leave();
         }

@@ -6,6 +6,7 @@
 mod foreign;
 #[doc(hidden)]
 pub mod measured;
+mod near;
 mod raw_text;
 mod reading;
 mod references;

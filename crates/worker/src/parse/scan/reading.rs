@@ -123,8 +123,8 @@ impl<'p> Reading<'p> {
 
 impl<'p> Scan<'p> {
     fn link(&mut self, tag: &impl Tag<'p>, name: &str, kind: LinkKind) {
-        if let Some(href) = tag.attribute(name) {
-            self.links.push(FoundLink { href, kind, nofollow: tag.attribute("rel").is_some_and(|rel| says_nofollow(&rel)) });
+        if let [Some(href), rel] = tag.attributes([name, "rel"]) {
+            self.links.push(FoundLink { href, kind, nofollow: rel.is_some_and(|rel| says_nofollow(&rel)) });
         }
     }
 
@@ -162,18 +162,37 @@ fn content(name: &str) -> Content {
     }
 }
 
-/// Whether a tag with this name, in any case of letters, makes a difference where no SVG or MathML is.
+/// Whether a start tag with this name, in any case of letters, makes a difference where no SVG or MathML is.
 pub(super) fn matters(name: &[u8]) -> bool {
-    let names: &[&str] = match name.len() {
-        1 => &["a"],
-        3 => &["svg", "xmp"],
-        4 => &["area", "html", "base", "meta", "link", "math"],
-        5 => &["frame", "title", "style"],
-        6 => &["script", "iframe"],
-        7 => &["noembed"],
-        8 => &["template", "textarea", "noframes"],
-        9 => &["plaintext"],
-        _ => &[],
+    // Told by length and first letter, so that nearly every other name is told from them without being compared.
+    let names: &[&str] = match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
+        (1, b'a') => return true,
+        (3, b's') => &["svg"],
+        (3, b'x') => &["xmp"],
+        (4, b'a') => &["area"],
+        (4, b'b') => &["base"],
+        (4, b'h') => &["html"],
+        (4, b'l') => &["link"],
+        (4, b'm') => &["meta", "math"],
+        (5, b'f') => &["frame"],
+        (5, b's') => &["style"],
+        (5, b't') => &["title"],
+        (6, b'i') => &["iframe"],
+        (6, b's') => &["script"],
+        (7, b'n') => &["noembed"],
+        (8, b'n') => &["noframes"],
+        (8, b't') => &["template", "textarea"],
+        (9, b'p') => &["plaintext"],
+        _ => return false,
     };
     names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// The same of an end tag.
+pub(super) fn end_matters(name: &[u8]) -> bool {
+    match name.len() {
+        5 => name.eq_ignore_ascii_case(b"title"),
+        8 => name.eq_ignore_ascii_case(b"template"),
+        _ => false,
+    }
 }

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
-
+use super::near::find_near;
 use super::references::{Place, decode};
 
 /// A start tag, whoever read it.
@@ -15,7 +14,13 @@ pub(super) trait Tag<'p> {
     fn is_self_closing(&self) -> bool;
 
     /// What the first attribute of that name, given in lower case, says.
-    fn attribute(&self, name: &str) -> Option<Cow<'p, str>>;
+    fn attribute(&self, name: &str) -> Option<Cow<'p, str>> {
+        let [value] = self.attributes([name]);
+        value
+    }
+
+    /// The same of several.
+    fn attributes<const N: usize>(&self, names: [&str; N]) -> [Option<Cow<'p, str>>; N];
 }
 
 /// A start tag as it is written on the page. Its attributes are looked for when they are asked for.
@@ -41,14 +46,20 @@ impl<'p> Tag<'p> for WrittenTag<'p> {
         self.self_closing
     }
 
-    fn attribute(&self, name: &str) -> Option<Cow<'p, str>> {
+    fn attributes<const N: usize>(&self, names: [&str; N]) -> [Option<Cow<'p, str>>; N] {
+        let mut values = [const { None }; N];
         let mut attributes = Attributes::new(self.attributes);
         while let Step::Attribute { name: found, value } = attributes.step() {
-            if found.eq_ignore_ascii_case(name.as_bytes()) {
-                return Some(decode(&self.attributes[value.0..value.1], Place::Attribute));
+            for (name, said) in names.iter().zip(&mut values) {
+                if said.is_none() && found.eq_ignore_ascii_case(name.as_bytes()) {
+                    *said = Some(decode(&self.attributes[value.0..value.1], Place::Attribute));
+                }
+            }
+            if values.iter().all(Option::is_some) {
+                break;
             }
         }
-        None
+        values
     }
 }
 
@@ -128,7 +139,7 @@ impl<'p> Attributes<'p> {
         match self.bytes.get(self.at) {
             Some(quote @ (b'"' | b'\'')) => {
                 let start = self.at + 1;
-                let Some(length) = memchr(*quote, &self.bytes[start..]) else {
+                let Some(length) = find_near(*quote, &self.bytes[start..]) else {
                     self.at = self.bytes.len();
                     return Step::CutOff;
                 };

@@ -80,9 +80,11 @@ impl Tag<'static> for tokenizer::Tag {
         self.self_closing
     }
 
-    fn attribute(&self, name: &str) -> Option<Cow<'static, str>> {
-        let found = self.attrs.iter().find(|attribute| &*attribute.name.local == name);
-        found.map(|attribute| Cow::Owned(attribute.value.to_string()))
+    fn attributes<const N: usize>(&self, names: [&str; N]) -> [Option<Cow<'static, str>>; N] {
+        names.map(|name| {
+            let found = self.attrs.iter().find(|attribute| &*attribute.name.local == name);
+            found.map(|attribute| Cow::Owned(attribute.value.to_string()))
+        })
     }
 }
 

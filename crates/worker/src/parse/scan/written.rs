@@ -6,8 +6,9 @@
 use memchr::memchr;
 use memchr::memmem;
 
+use super::near::find_near;
 use super::raw_text;
-use super::reading::{Content, Reading, matters};
+use super::reading::{Content, Reading, end_matters, matters};
 use super::references::{Place, decode};
 use super::tag::{Attributes, WrittenTag, is_space, lower_case};
 use super::{PIECE, Scan};
@@ -21,7 +22,7 @@ pub(super) fn read<'p>(page: &'p str, allowance: &Allowance) -> Result<Scan<'p>,
     let mut scanner = Scanner { page, reading: Reading::default() };
     let mut at = 0;
     let mut look_at_the_clock = 0;
-    while let Some(text) = memchr(b'<', &page.as_bytes()[at..]) {
+    while let Some(text) = find_near(b'<', &page.as_bytes()[at..]) {
         at += text;
         if at >= look_at_the_clock {
             allowance.check()?;
@@ -59,9 +60,7 @@ impl<'p> Scanner<'p> {
 
     fn start_tag(&mut self, at: usize) -> Option<usize> {
         let name_end = self.name_end(at);
-        let attributes = Attributes::new(&self.page[name_end..]);
-        let (length, self_closing) = attributes.end()?;
-        let end = name_end + length;
+        let (end, self_closing) = self.tag_end(name_end)?;
         let name = &self.page[at..name_end];
         if !matters(name.as_bytes()) && !self.reading.is_near_foreign() {
             return Some(end);
@@ -85,12 +84,22 @@ impl<'p> Scanner<'p> {
 
     fn end_tag(&mut self, at: usize) -> Option<usize> {
         let name_end = self.name_end(at);
-        let (length, _) = Attributes::new(&self.page[name_end..]).end()?;
+        let (end, _) = self.tag_end(name_end)?;
         let name = &self.page[at..name_end];
-        if matters(name.as_bytes()) || self.reading.is_near_foreign() {
+        if end_matters(name.as_bytes()) || self.reading.is_near_foreign() {
             self.reading.end(&lower_case(name));
         }
-        Some(name_end + length)
+        Some(end)
+    }
+
+    /// The end of a tag whose name ends here, and whether it says that it has no content.
+    fn tag_end(&self, name_end: usize) -> Option<(usize, bool)> {
+        // Most tags are a name and nothing else.
+        if self.page.as_bytes().get(name_end) == Some(&b'>') {
+            return Some((name_end + 1, false));
+        }
+        let (length, self_closing) = Attributes::new(&self.page[name_end..]).end()?;
+        Some((name_end + length, self_closing))
     }
 
     fn name_end(&self, at: usize) -> usize {
