@@ -1,5 +1,6 @@
 //! What makes two URLs the same page: the dedup key leaves out what a rule drops. The URL is fetched as it was found.
 
+use memchr::memchr3;
 use model::{CrawlUrl, DedupKey};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,10 @@ impl KeyRules {
     pub fn key(&self, url: &CrawlUrl, plain: DedupKey) -> DedupKey {
         let looks_at_query = self.sessions || self.tracking || !self.drop.is_empty();
         let text = url.path_and_query();
+        // Nearly every URL has nothing of what is looked for.
+        if memchr3(b'?', b';', b'(', text.as_bytes()).is_none() {
+            return plain;
+        }
         let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
         let has_session = self.sessions && path.bytes().any(|b| matches!(b, b';' | b'('));
         let may_drop = has_session || looks_at_query && query.is_some();
