@@ -29,10 +29,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause before the itemsaver is tried again: it is missed for at most this long after it came back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Least time between the beginnings of two batches. A batch costs the store a sync however small it is, and the indices of its pages are
-/// written once for all of them. A page whose batch is the first in so long waits for nothing; pages that are found one by another, each
-/// from the one before it, are a hundred a second at most.
-const PACE: Duration = Duration::from_millis(10);
+/// Time after the beginning of a batch in which no other begins: so much for each of its pages, and so much at most. A batch costs the store a
+/// sync however small it is, and the indices of its pages are written once for all of them; so where much is going on, more is gathered. Pages
+/// that come one by one, or are found each from the one before it, wait for next to nothing.
+const PACE_A_PAGE: Duration = Duration::from_micros(500);
+const PACE: Duration = Duration::from_millis(25);
 
 /// Pages of one batch at most. More gain nothing once a commit's sync is shared by a few hundred.
 const BATCH_PAGES: usize = 512;
@@ -145,7 +146,7 @@ impl Saver {
             None => self.pages.recv().await?,
         };
         tokio::time::sleep_until(*due).await;
-        *due = Instant::now() + PACE;
+        let begun = Instant::now();
         let mut bytes = size(&first);
         let mut batch = vec![first];
         while batch.len() < BATCH_PAGES
@@ -158,6 +159,8 @@ impl Saver {
             bytes += size(&page);
             batch.push(page);
         }
+        let pages = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        *due = begun + PACE_A_PAGE.saturating_mul(pages).min(PACE);
         Some(batch)
     }
 
@@ -295,27 +298,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn batches_begin_at_their_pace_and_a_page_after_a_pause_waits_for_nothing() {
-        let (sender, pages) = mpsc::channel(8);
+    async fn batches_begin_the_later_the_more_pages_the_last_one_had_and_a_page_after_a_pause_waits_for_nothing() {
+        const MANY: u32 = 100;
+        let (sender, pages) = mpsc::channel(MANY as usize);
         let (events, _events) = mpsc::channel(1);
         let source = SaverSource { name: "nowhere".to_owned(), dial: Arc::new(|| unreachable!("nothing is saved here")) };
         let identity = SaverIdentity { crawl: CrawlName::new("c").unwrap(), run: RunId(1), spider: None, schema: vec![] };
         let mut saver = Saver { source, identity, pages, output: None, events };
+        // The clock of timers goes by milliseconds.
+        let tick = Duration::from_millis(1);
         let (mut held, mut due, start) = (None, Instant::now(), Instant::now());
-        sender.send(page(1)).await.unwrap();
-        assert_eq!(saver.next_batch(&mut held, &mut due).await.unwrap().len(), 1);
+        for n in 0..MANY {
+            sender.send(page(n)).await.unwrap();
+        }
+        assert_eq!(saver.next_batch(&mut held, &mut due).await.unwrap().len(), MANY as usize);
         assert_eq!(start.elapsed(), Duration::ZERO);
         let more = async {
-            sender.send(page(2)).await.unwrap();
+            sender.send(page(MANY)).await.unwrap();
             tokio::time::sleep(PACE / 2).await;
-            sender.send(page(3)).await.unwrap();
+            sender.send(page(MANY + 1)).await.unwrap();
         };
         let (batch, ()) = tokio::join!(saver.next_batch(&mut held, &mut due), more);
         assert_eq!(batch.unwrap().len(), 2);
-        assert!((PACE..2 * PACE).contains(&start.elapsed()), "{:?}", start.elapsed());
-        tokio::time::sleep(2 * PACE).await;
+        assert!((PACE..=PACE + tick).contains(&start.elapsed()), "{:?}", start.elapsed());
         let start = Instant::now();
-        sender.send(page(4)).await.unwrap();
+        sender.send(page(MANY + 2)).await.unwrap();
+        assert_eq!(saver.next_batch(&mut held, &mut due).await.unwrap().len(), 1);
+        assert!((2 * PACE_A_PAGE..=2 * PACE_A_PAGE + tick).contains(&start.elapsed()), "{:?}", start.elapsed());
+        tokio::time::sleep(PACE).await;
+        let start = Instant::now();
+        sender.send(page(MANY + 3)).await.unwrap();
         assert_eq!(saver.next_batch(&mut held, &mut due).await.unwrap().len(), 1);
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(sender);
