@@ -131,7 +131,8 @@ async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> 
 
 /// One limit for all that a dispatch may need, so that it ends before its host's slot is taken for free.
 async fn process(dispatch: &Dispatch, template: &JobTemplate) -> End {
-    match within(template.deadline, attempt(dispatch, template)).await {
+    // In a box, for it is large, and is moved into the limit's own.
+    match within(template.deadline, Box::pin(attempt(dispatch, template))).await {
         Some(Ok(outcome)) => End::Answered(outcome),
         None | Some(Err(RpcError::DeadlineExceeded)) => End::Lost { broken: false, silent: true },
         // This one call could not be sent or was dropped by its server; the connection is well.

@@ -94,8 +94,8 @@ struct Columns {
 
 impl Columns {
     /// Adds what changes in a shard; they come in the order of their numbers.
-    fn add(&mut self, number: i32, changes: HashMap<Vec<u8>, Option<Vec<u8>>>) {
-        let mut changes: Vec<(Vec<u8>, Option<Vec<u8>>)> = changes.into_iter().collect();
+    fn add(&mut self, number: i32, changes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) {
+        let mut changes: Vec<_> = changes.into_iter().collect();
         changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for (key, value) in changes {
             match value {

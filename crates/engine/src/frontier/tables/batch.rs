@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::quality::RandomState;
 use model::DedupKey;
 
 use super::Table;
@@ -9,12 +10,15 @@ use super::record::{self, KnownUrl};
 use crate::frontier::FrontierError;
 
 /// What becomes of a value: it is put, or, for none, removed.
-pub(super) type Change = Option<Vec<u8>>;
+pub(in crate::frontier) type Change = Option<Vec<u8>>;
+
+/// What changes in a table. It is looked into for every link of a page.
+pub(in crate::frontier) type Changes = HashMap<Vec<u8>, Change, RandomState>;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    changes: [HashMap<Vec<u8>, Change>; Table::ALL.len()],
+    changes: [Changes; Table::ALL.len()],
     /// Requests that are queued once this is written, and pages that are done: what engines that have parts of a crawl must know of the whole
     /// before they end it.
     pub(in crate::frontier) queued: u64,
@@ -55,7 +59,7 @@ impl Batch {
     }
 
     /// Every change, a table after the other.
-    pub fn into_changes(self) -> impl Iterator<Item = (Table, HashMap<Vec<u8>, Option<Vec<u8>>>)> {
+    pub(in crate::frontier) fn into_changes(self) -> impl Iterator<Item = (Table, Changes)> {
         Table::ALL.into_iter().zip(self.changes)
     }
 }
