@@ -14,8 +14,8 @@ use super::ParseError;
 /// pages that wait for a thread.
 pub(crate) const LONGEST_PARSE: Duration = Duration::from_secs(5);
 
-/// Most processor time that a page may take which is read where it was fetched, rather than handed to a thread that parses: pings and
-/// other fetches wait as long.
+/// Processor time that a page may take which is read where it was fetched, rather than handed to a thread that parses: at least so much, and
+/// twice as much at most. Pings and other fetches wait as long.
 const QUICK_PARSE: Duration = Duration::from_millis(2);
 
 /// Most bytes of text that are gathered from a page's tree, over all rules: nested elements make rules read the same text again and
@@ -26,8 +26,11 @@ pub(crate) const MAX_TEXT_VISITED: u64 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Allowance {
     time: Duration,
-    /// When it began, by the clock and by the thread's processor time. One thread begins a page and reads it to the end.
-    begun: (Duration, Duration),
+    /// When it began, by the clock.
+    begun: Duration,
+    /// From which of the thread's processor time on its time is counted; none: from when it is looked at first. One thread begins a page and
+    /// reads it to the end.
+    from: Cell<Option<Duration>>,
     abandoned: Arc<AtomicBool>,
     text: Cell<u64>,
 }
@@ -35,16 +38,16 @@ pub(crate) struct Allowance {
 impl Allowance {
     /// A whole allowance, from now on. It ends early when nobody waits for the result any more, which the flag says.
     pub(crate) fn begin(abandoned: Arc<AtomicBool>) -> Allowance {
-        Allowance::of(LONGEST_PARSE, abandoned)
+        Allowance { abandoned, ..Allowance::of(LONGEST_PARSE, Some(cpu_time())) }
     }
 
     /// What a page may cost that is expected to be read in no time. Past it, it is read anew elsewhere.
     pub(crate) fn quick() -> Allowance {
-        Allowance::of(QUICK_PARSE, Arc::default())
+        Allowance::of(QUICK_PARSE, None)
     }
 
-    fn of(time: Duration, abandoned: Arc<AtomicBool>) -> Allowance {
-        Allowance { time, begun: (now(ClockId::Monotonic), cpu_time()), abandoned, text: Cell::new(0) }
+    fn of(time: Duration, from: Option<Duration>) -> Allowance {
+        Allowance { time, begun: now(ClockId::Monotonic), from: Cell::new(from), abandoned: Arc::default(), text: Cell::new(0) }
     }
 
     /// Whether to go on.
@@ -55,12 +58,21 @@ impl Allowance {
         if self.abandoned.load(Ordering::Relaxed) {
             return Err(ParseError::Failed("nobody waits for the page any more".to_owned()));
         }
-        let (clock, cpu) = self.begun;
-        // A thread has had no more of the processor than has passed on the clock, which is many times cheaper to read.
-        if now(ClockId::Monotonic) >= clock + self.time && cpu_time() >= cpu + self.time {
+        if self.is_over() {
             return Err(ParseError::TooComplex(format!("takes longer than {} s to read", LONGEST_PARSE.as_secs())));
         }
         Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        // A thread has had no more of the processor than has passed on the clock, which is many times cheaper to read.
+        if now(ClockId::Monotonic) < self.begun + self.time {
+            return false;
+        }
+        let cpu = cpu_time();
+        let from = self.from.get().unwrap_or(cpu);
+        self.from.set(Some(from));
+        cpu >= from + self.time
     }
 
     /// Counts text that is gathered.
@@ -78,14 +90,14 @@ impl Allowance {
 
     #[cfg(test)]
     pub(crate) fn spent() -> Allowance {
-        Allowance::of(Duration::ZERO, Arc::default())
+        Allowance::of(Duration::ZERO, None)
     }
 
     /// For tests of what is not a matter of time: time without end, and so much text.
     #[cfg(test)]
     pub(crate) fn unhurried(text: u64) -> Allowance {
         let text = Cell::new(MAX_TEXT_VISITED - text);
-        Allowance { text, ..Allowance::of(Duration::from_secs(3600), Arc::default()) }
+        Allowance { text, ..Allowance::of(Duration::from_secs(3600), None) }
     }
 
     #[cfg(test)]

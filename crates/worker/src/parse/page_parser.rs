@@ -26,6 +26,9 @@ pub(crate) struct PageParser;
 /// Most bytes of the addresses in `link_urls`: with them the item must still be small enough to be sent.
 const MAX_LINK_URL_BYTES: usize = MAX_ITEM_BYTES / 2;
 
+/// Distinct links that room is made for before they are found.
+const EXPECTED: usize = 256;
+
 /// Addresses that are resolved between two looks at the allowance.
 const CHECKED: usize = 64;
 
@@ -107,7 +110,9 @@ impl Parse for PageParser {
         let mut link_urls = wanted.links.then(Vec::new);
         let mut link_bytes = 0;
         // A page mostly links to the same few pages again and again: each is resolved once.
-        let mut followed = HashSet::with_hasher(foldhash::quality::RandomState::default());
+        let expected = scan.links.len().min(EXPECTED);
+        let mut followed = HashSet::with_capacity_and_hasher(expected, foldhash::quality::RandomState::default());
+        parsed.expect_links(expected);
         let mut resolved = 0_usize;
         for FoundLink { href, kind, nofollow } in &scan.links {
             let clickable = *kind == LinkKind::Click;

@@ -100,6 +100,12 @@ impl Parsed {
         self.page.links.push(Link { url, key, parser, priority, modified_ms });
     }
 
+    /// Makes room for about so many links.
+    pub(crate) fn expect_links(&mut self, links: usize) {
+        self.seen.reserve(links);
+        self.page.links.reserve(links);
+    }
+
     /// Counts a link that cannot be crawled.
     pub fn refuse(&mut self, error: &UrlError) {
         let cut = &mut self.page.cut;

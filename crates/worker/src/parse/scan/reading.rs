@@ -10,6 +10,9 @@ use crate::parse::fetched_page::says_nofollow;
 use crate::parse::text::{Collapsed, collapse};
 use crate::parse::{refresh, wishes};
 
+/// Links that a page with any is expected to have.
+const LINKS: usize = 64;
+
 /// How what follows a start tag is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
@@ -124,6 +127,9 @@ impl<'p> Reading<'p> {
 impl<'p> Scan<'p> {
     fn link(&mut self, tag: &impl Tag<'p>, name: &str, kind: LinkKind) {
         if let [Some(href), rel] = tag.attributes([name, "rel"]) {
+            if self.links.is_empty() {
+                self.links.reserve(LINKS);
+            }
             self.links.push(FoundLink { href, kind, nofollow: rel.is_some_and(|rel| says_nofollow(&rel)) });
         }
     }
