@@ -1,4 +1,4 @@
-//! A worker and an itemsaver inside this process, over tarpc's in-memory transport.
+//! A worker and an itemsaver inside this process, without a socket.
 //!
 //! **Invariant.** Only this file runs them; the rest of the engine sees clients and cannot tell. (`output` borrows the itemsaver's way of
 //! writing lines, and `practice` starts the practice site: neither is on a crawl's way.)

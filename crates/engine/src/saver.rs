@@ -1,6 +1,6 @@
 //! The saver: brings pages to the itemsaver, many to a batch, and tells the engine when they are durable.
 //!
-//! A batch goes as soon as the itemsaver is idle, but not sooner than 10 ms after the last one. What waits is bounded by the page permits of the
+//! A batch goes as soon as the itemsaver is idle, but not sooner than some milliseconds after the last one, the more the larger that was. What waits is bounded by the page permits of the
 //! engine, so an itemsaver that is slow or away stops the fetching and not the machine.
 
 mod batch;
@@ -29,10 +29,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause before the itemsaver is tried again: it is missed for at most this long after it came back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Time after the beginning of a batch in which no other begins: so much for each of its pages, and so much at most. A batch costs the store a
-/// sync however small it is, and the indices of its pages are written once for all of them; so where much is going on, more is gathered. Pages
-/// that come one by one, or are found each from the one before it, wait for next to nothing.
-const PACE_A_PAGE: Duration = Duration::from_micros(500);
+/// Time after the beginning of a batch in which no other begins: so much for each of its pages, at least and at most. A batch costs the store a
+/// sync however small it is, and the indices of its pages are written once for all of them; so where much is going on, from 500 pages a second
+/// on, more and more is gathered. A page whose batch is the first in so long waits for nothing; pages that are found one by another, each from
+/// the one before it, are two hundred a second at most.
+const PACE_A_PAGE: Duration = Duration::from_millis(2);
+const LEAST_PACE: Duration = Duration::from_millis(5);
 const PACE: Duration = Duration::from_millis(25);
 
 /// Pages of one batch at most. More gain nothing once a commit's sync is shared by a few hundred.
@@ -160,7 +162,7 @@ impl Saver {
             batch.push(page);
         }
         let pages = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        *due = begun + PACE_A_PAGE.saturating_mul(pages).min(PACE);
+        *due = begun + PACE_A_PAGE.saturating_mul(pages).clamp(LEAST_PACE, PACE);
         Some(batch)
     }
 
@@ -297,14 +299,17 @@ mod tests {
         PageToSave { key: page.dedup_key(), page: PageItems { page, fetched_at_ms: 1, version: 1, items: vec![], addition: false } }
     }
 
+    fn saver(pages: mpsc::Receiver<PageToSave>) -> Saver {
+        let source = SaverSource { name: "nowhere".to_owned(), dial: Arc::new(|| unreachable!("nothing is saved here")) };
+        let identity = SaverIdentity { crawl: CrawlName::new("c").unwrap(), run: RunId(1), spider: None, schema: vec![] };
+        Saver { source, identity, pages, output: None, events: mpsc::channel(1).0 }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn batches_begin_the_later_the_more_pages_the_last_one_had_and_a_page_after_a_pause_waits_for_nothing() {
         const MANY: u32 = 100;
         let (sender, pages) = mpsc::channel(MANY as usize);
-        let (events, _events) = mpsc::channel(1);
-        let source = SaverSource { name: "nowhere".to_owned(), dial: Arc::new(|| unreachable!("nothing is saved here")) };
-        let identity = SaverIdentity { crawl: CrawlName::new("c").unwrap(), run: RunId(1), spider: None, schema: vec![] };
-        let mut saver = Saver { source, identity, pages, output: None, events };
+        let mut saver = saver(pages);
         // The clock of timers goes by milliseconds.
         let tick = Duration::from_millis(1);
         let (mut held, mut due, start) = (None, Instant::now(), Instant::now());
@@ -324,7 +329,7 @@ mod tests {
         let start = Instant::now();
         sender.send(page(MANY + 2)).await.unwrap();
         assert_eq!(saver.next_batch(&mut held, &mut due).await.unwrap().len(), 1);
-        assert!((2 * PACE_A_PAGE..=2 * PACE_A_PAGE + tick).contains(&start.elapsed()), "{:?}", start.elapsed());
+        assert!((LEAST_PACE..=LEAST_PACE + tick).contains(&start.elapsed()), "{:?}", start.elapsed());
         tokio::time::sleep(PACE).await;
         let start = Instant::now();
         sender.send(page(MANY + 3)).await.unwrap();
@@ -332,5 +337,29 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(sender);
         assert!(saver.next_batch(&mut held, &mut due).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_pages_a_second_go_forty_times_a_second_and_a_hundred_go_each_by_itself() {
+        for (every, pages, batches) in [(Duration::from_millis(1), 1_000, 40..=50), (Duration::from_millis(10), 100, 100..=100)] {
+            let (sender, queue) = mpsc::channel(1_000);
+            let mut saver = saver(queue);
+            let feed = async move {
+                for n in 0..pages {
+                    sender.send(page(n)).await.unwrap();
+                    tokio::time::sleep(every).await;
+                }
+            };
+            let drain = async {
+                let (mut held, mut due, mut sizes) = (None, Instant::now(), Vec::new());
+                while let Some(batch) = saver.next_batch(&mut held, &mut due).await {
+                    sizes.push(batch.len());
+                }
+                sizes
+            };
+            let ((), sizes) = tokio::join!(feed, drain);
+            assert_eq!(sizes.iter().sum::<usize>(), pages as usize);
+            assert!(batches.contains(&sizes.len()), "{sizes:?}");
+        }
     }
 }

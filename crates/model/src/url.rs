@@ -46,7 +46,7 @@ impl CrawlUrl {
         CrawlUrl::from_url(url)
     }
 
-    /// Takes a URL that was put together on an origin, as [`CrawlUrl::try_from`] does, but without a look at the origin.
+    /// Takes a URL that was put together on the origin of another one, as [`CrawlUrl::try_from`] does, but without a look at the origin.
     ///
     /// # Errors
     /// As [`CrawlUrl::parse`].
@@ -340,6 +340,17 @@ mod tests {
             if let Ok(url) = CrawlUrl::parse(&text) {
                 prop_assert_eq!(CrawlUrl::parse(url.as_str()).unwrap(), url.clone());
                 prop_assert_eq!(CrawlUrl::try_from(url.to_string()).unwrap(), url);
+            }
+        }
+
+        #[test]
+        fn a_text_put_together_on_an_origin_is_read_as_it_would_be_parsed(
+            base in "https?://([a-z0-9.x-]{1,12}|([0-9]{1,3}\\.){3}[0-9]{1,3}|\\[::[0-9a-f]{1,3}\\]|xn--bcher-kva|é)(:[0-9]{0,5})?",
+            rest in "(/|\\.evil/|:8/|@h/|)[ -~é]{0,16}",
+        ) {
+            if let Ok(base) = CrawlUrl::parse(&base) {
+                let text = format!("{}{rest}", base.origin());
+                prop_assert_eq!(CrawlUrl::on(&base.origin(), text.clone()), CrawlUrl::parse(&text), "{:?}", text);
             }
         }
 

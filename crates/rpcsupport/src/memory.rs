@@ -1,7 +1,8 @@
 //! The same services without a socket: a worker and an itemsaver inside the engine's process.
 //!
-//! Messages are moved, not encoded; a job is worked on by the task that asks for it. All else is as over TCP: the hello, the reception, the
-//! deadlines, the cancellation.
+//! Messages are moved, not encoded. A call of a worker is a plain call, worked on by the task that makes it ([`crate::stub`]); an itemsaver's go over
+//! tarpc's in-memory transport. All else is as over TCP: the hello, the reception, the deadlines, the cancellation. Only a call that panics is
+//! told at once.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -80,7 +80,7 @@ pub async fn serve_itemsaver<H: ItemSaverHandler>(
 }
 
 /// Answers one worker connection until it closes; what is in flight then is dropped.
-pub(crate) async fn answer_worker<H, T>(transport: T, desk: Desk<H>)
+async fn answer_worker<H, T>(transport: T, desk: Desk<H>)
 where
     H: WorkerHandler,
     T: Transport<Response<CrawlServiceResponse>, ClientMessage<CrawlServiceRequest>> + Send + 'static,

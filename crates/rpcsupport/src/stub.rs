@@ -28,7 +28,7 @@ pub enum CrawlStub {
     Local(Local),
 }
 
-/// A worker's service in this process, for as long as its [`Lifeline`] is there.
+/// A worker's service in this process, for as long as its link is there.
 #[derive(Clone)]
 pub struct Local {
     service: Weak<Service>,
@@ -64,6 +64,7 @@ impl Local {
             biased;
             answer = AssertUnwindSafe(answer).catch_unwind() => match answer {
                 Ok(answer) => answer.map_err(RpcError::Server),
+                // Over a connection there would be no answer, and the caller would wait for its deadline.
                 Err(_) => Err(RpcError::Server(ServerError::new(io::ErrorKind::Other, "the call panicked".to_owned()))),
             },
             () = self.gone.cancelled() => Err(RpcError::Shutdown),

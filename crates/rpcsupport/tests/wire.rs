@@ -73,6 +73,7 @@ impl WorkerHandler for Gated {
         let _counted = AtWork(&self.at_work);
         let _passed = self.gate.acquire().await.unwrap();
         let mut page = Page::default();
+        assert_ne!(job.parser.name, "panics");
         if job.parser.name == "too much" {
             page.items = vec![large_item(&job.url)];
         }
@@ -415,6 +416,36 @@ async fn a_call_whose_deadline_passes_is_cancelled_at_the_worker() {
     let answer = within(link.client.process(deadline(Duration::from_millis(100)), job("any"))).await;
     assert!(matches!(answer, Err(RpcError::DeadlineExceeded)), "{answer:?}");
     worker.worker.until_at_work(0).await;
+}
+
+#[tokio::test]
+async fn a_call_over_memory_whose_deadline_passes_is_cancelled_at_the_worker() {
+    let worker = Gated::new();
+    let link = link_worker(&reception(10), Arc::clone(&worker), hello()).await.unwrap();
+    let answer = within(link.client.process(deadline(Duration::from_millis(100)), job("any"))).await;
+    assert!(matches!(answer, Err(RpcError::DeadlineExceeded)), "{answer:?}");
+    worker.until_at_work(0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_outlives_its_link_over_memory_calls_nobody() {
+    let link = link_worker(&reception(10), Gated::new(), hello()).await.unwrap();
+    let client = link.client.clone();
+    assert!(client.ping(deadline(LIMIT)).await.is_ok());
+    drop(link);
+    assert!(matches!(client.ping(deadline(LIMIT)).await, Err(RpcError::Shutdown)));
+    assert!(matches!(client.process(deadline(LIMIT), job("any")).await, Err(RpcError::Shutdown)));
+}
+
+#[tokio::test]
+async fn a_call_over_memory_that_panics_is_told_at_once_and_leaves_its_place() {
+    let worker = Gated::new();
+    worker.open();
+    let link = link_worker(&reception(10), worker, hello()).await.unwrap();
+    let answer = link.client.process(deadline(LIMIT), job("panics")).await;
+    assert!(matches!(answer, Err(RpcError::Server(_))), "{answer:?}");
+    assert_eq!(ping(&link).await.in_flight, 0);
+    assert_page(start(&link, "any")).await;
 }
 
 #[tokio::test]

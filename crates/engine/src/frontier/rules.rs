@@ -579,3 +579,25 @@ pub(super) fn hash(parser: &ParserRef) -> u32 {
     }
     hasher.digest() as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parsers_hash_is_the_same_in_every_version() {
+        let with = |args: &[(&str, &str)]| ParserRef {
+            args: args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..ParserRef::named("page")
+        };
+        assert_eq!(hash(&with(&[])), 1_665_516_546);
+        assert_eq!(hash(&with(&[("follow", "none"), ("text", "true")])), 1_307_620_785);
+        // XXH3 takes another way for each of these lengths.
+        for length in [0, 3, 4, 8, 16, 17, 128, 129, 240, 241, 2000] {
+            let name = "x".repeat(length);
+            let mut hasher = Xxh3::new();
+            hasher.update(name.as_bytes());
+            assert_eq!(hash(&ParserRef::named(&name)), hasher.digest() as u32, "{length}");
+        }
+    }
+}

@@ -133,8 +133,27 @@ mod tests {
         allowance.abandoned.store(true, Ordering::Relaxed);
         assert!(matches!(allowance.check(), Err(ParseError::Failed(_))));
         assert!(matches!(Allowance::spent().check(), Err(ParseError::TooComplex(_))));
+        assert_eq!(Allowance::quick().check(), Ok(()));
         let mebibyte = "x".repeat(1024 * 1024);
         let visits = (0..100).take_while(|_| allowance.visit(&mebibyte).is_ok()).count();
         assert_eq!((visits, allowance.visited()), (64, 65 * 1024 * 1024));
+    }
+
+    #[test]
+    fn a_quick_page_gets_its_time_of_the_processor_at_least_once_and_not_for_ever() {
+        let before = cpu_time();
+        let quick = Allowance::quick();
+        while quick.check().is_ok() {
+            assert!(cpu_time() - before < Duration::from_secs(5), "it ends");
+        }
+        assert!(cpu_time() - before >= QUICK_PARSE);
+    }
+
+    #[test]
+    fn time_that_passes_on_the_clock_alone_ends_nothing() {
+        let long_ago = Duration::ZERO;
+        let whole = Allowance { begun: long_ago, ..Allowance::begin(Arc::default()) };
+        let quick = Allowance { begun: long_ago, time: Duration::from_secs(5), ..Allowance::quick() };
+        assert_eq!([whole.check(), quick.check(), quick.check()], [Ok(()), Ok(()), Ok(())]);
     }
 }

@@ -110,7 +110,7 @@ impl Parse for PageParser {
         let mut link_urls = wanted.links.then(Vec::new);
         let mut link_bytes = 0;
         // A page mostly links to the same few pages again and again: each is resolved once.
-        let expected = scan.links.len().min(EXPECTED);
+        let expected = if wanted.follow == Follow::None { 0 } else { scan.links.len().min(EXPECTED) };
         let mut followed = HashSet::with_capacity_and_hasher(expected, foldhash::quality::RandomState::default());
         parsed.expect_links(expected);
         let mut resolved = 0_usize;

@@ -153,7 +153,7 @@ mod tests {
         #[test]
         fn where_it_answers_it_says_what_the_parser_says(
             base in proptest::sample::select(vec![
-                "http://h/", "http://h/d/p?q=1#f", "https://h:8443/a/b/c/", "http://127.0.0.1:81/x//y/z", "http://[::1]/a'b/^|/c", "http://h.example/%41/..a/b",
+                "http://h/", "http://h/d/p?q=1#f", "https://h:8443/a/b/c/", "http://127.0.0.1:81/x//y/z", "http://[::1]/a'b/^|/c", "http://[::1]:81/a/b", "http://xn--bcher-kva.example/a/b/", "http://h.example/%41/..a/b",
                 "http://h/a/b|c", "http://h/c:/p", "http://h/c|/d/p",
             ]),
             pieces in proptest::collection::vec(proptest::sample::select(vec![

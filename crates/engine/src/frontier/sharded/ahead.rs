@@ -11,8 +11,8 @@ use crate::frontier::{Ending, Fate, FrontierError, Notes};
 use crate::request::Request;
 use crate::scope::Scope;
 
-/// URLs that are asked about at a time.
-const ASKED: usize = 16 * 1024;
+/// URLs that are asked about at a time. Each may be some reads of a disk, one after the other, and a statement has half a minute.
+const ASKED: usize = 2 * 1024;
 
 /// A URL that may be entered, with its key.
 pub(super) type Named<'r> = (&'r CrawlUrl, DedupKey);
@@ -24,9 +24,13 @@ impl ShardedFrontier {
             return Ok(());
         }
         let mut told: BTreeMap<Shard, Told> = BTreeMap::new();
-        let mut asked = Vec::new();
+        let (mut asked, mut last) = (Vec::new(), ("", 0));
         for (url, key) in named {
-            let shard = self.division.shard(url.host_str());
+            // The links of a page mostly lead to its own host.
+            if last.0 != url.host_str() {
+                last = (url.host_str(), self.division.shard(url.host_str()));
+            }
+            let shard = last.1;
             let Some(held) = self.held.get(&shard) else { continue };
             if held.frontier.storage().must_ask(key) && told.entry(shard).or_default().insert(key, None).is_none() {
                 asked.push((self.number(shard), key));

@@ -239,6 +239,41 @@ fn a_group_is_told_of_every_url_it_may_enter_that_is_not_in_memory_and_of_no_oth
 }
 
 #[test]
+fn nothing_that_a_group_a_seed_or_a_message_names_is_asked_about_by_itself() {
+    let desk = Desk::database();
+    let [mut one, mut two] = ["one", "two"].map(|place| Engine::start_with(&desk, place, Room::of(0)));
+    let asked_alone = |engine: &Engine| engine.frontier.held.values().map(|held| held.frontier.storage().asked_alone()).sum::<usize>();
+    let first = one.take(9);
+    one.commit(first.into_iter().map(|request| page(request.clone(), links(20, 2, &request))).collect());
+    for _ in 0..2 {
+        for engine in [&mut one, &mut two] {
+            engine.look_again();
+            engine.tend();
+        }
+    }
+    assert!(held_by(&desk, &two) > 0);
+    // All of it knows URLs that are in the database alone.
+    for engine in [&mut one, &mut two] {
+        let mut taken = engine.take(99);
+        assert!(taken.len() > 2);
+        let target = Box::new(request(7, 7));
+        let redirected = Ending { request: Box::new(taken.remove(0)), fate: Fate::Redirected { target, revisit: false } };
+        let mut group: Vec<Ending> = taken.into_iter().map(|request| page(request.clone(), links(30, 3, &request))).collect();
+        group.push(redirected);
+        let found = vec![request(8, 8), request(2, 0)];
+        engine.frontier.commit(group, &Notes { found, ..Notes::default() }, &anywhere()).unwrap();
+        engine.frontier.enter((0..40).map(|host| request(host, 0)).collect(), &Notes::default()).unwrap();
+    }
+    let received = [&mut one, &mut two].map(|engine| engine.frontier.ledger().urls.discovered);
+    for engine in [&mut one, &mut two] {
+        engine.look_again();
+        engine.tend();
+    }
+    assert!(one.frontier.ledger().urls.discovered > received[0], "some had come by message");
+    assert_eq!((asked_alone(&one), asked_alone(&two)), (0, 0));
+}
+
+#[test]
 fn shards_are_levelled_when_an_engine_comes_and_all_are_taken_back_when_it_goes() {
     let desk = Desk::database();
     let mut one = Engine::start(&desk, "one");

@@ -49,8 +49,11 @@ pub(super) struct KnownKeys {
     room: Room,
     /// Some keys are in the store only.
     overflowed: bool,
-    /// What the store was asked before the open group, in one go. Nobody else writes to it, so it holds until that group is written.
+    /// What the store was asked ahead, in one go. Nobody else writes to it, so it holds until the next group is written.
     told: Told,
+    /// How often the store was asked for a single key.
+    #[cfg(test)]
+    asked_alone: std::cell::Cell<usize>,
 }
 
 impl Drop for KnownKeys {
@@ -62,7 +65,14 @@ impl Drop for KnownKeys {
 impl KnownKeys {
     /// None, where none are known yet.
     pub(super) fn none(room: Room) -> KnownKeys {
-        KnownKeys { kept: KeyTable::new(), room, overflowed: false, told: Told::new() }
+        KnownKeys {
+            kept: KeyTable::new(),
+            room,
+            overflowed: false,
+            told: Told::new(),
+            #[cfg(test)]
+            asked_alone: std::cell::Cell::default(),
+        }
     }
 
     /// Reads them all, as far as they fit.
@@ -89,7 +99,11 @@ impl KnownKeys {
             None if !self.overflowed => Ok(None),
             None => match self.told.get(&key) {
                 Some(told) => Ok(*told),
-                None => read(tables, key).map(|url| url.map(|url| url.parser)),
+                None => {
+                    #[cfg(test)]
+                    self.asked_alone.set(self.asked_alone.get() + 1);
+                    read(tables, key).map(|url| url.map(|url| url.parser))
+                }
             },
         }
     }
@@ -102,6 +116,11 @@ impl KnownKeys {
     /// Whether only the store knows about this key.
     pub(super) fn must_ask(&self, key: DedupKey) -> bool {
         self.overflowed && self.kept.get(key).is_none()
+    }
+
+    #[cfg(test)]
+    pub(super) fn asked_alone(&self) -> usize {
+        self.asked_alone.get()
     }
 
     /// What the store said of a key ahead.

@@ -124,6 +124,11 @@ impl TableStorage {
     }
 
     #[cfg(test)]
+    pub(in crate::frontier) fn asked_alone(&self) -> usize {
+        self.known.asked_alone()
+    }
+
+    #[cfg(test)]
     pub(in crate::frontier) fn told(&self, key: DedupKey) -> Option<Option<u32>> {
         self.known.told(key)
     }
