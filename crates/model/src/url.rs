@@ -208,14 +208,8 @@ fn is_plain_path(path: &str) -> bool {
     let has_percent = bytes.iter().fold(false, |any, b| any | (*b == b'%'));
     // A dot may be escaped.
     let is_dot = |digits: &[u8]| digits.eq_ignore_ascii_case(b"%2e");
-    let has_dots = path.starts_with('.') || has_dotted_segment(bytes) || has_percent && bytes.windows(3).any(is_dot);
+    let has_dots = path.starts_with('.') || path.contains("/.") || has_percent && bytes.windows(3).any(is_dot);
     !is_odd && !has_dots
-}
-
-/// Whether a segment after the first begins with a dot.
-fn has_dotted_segment(path: &[u8]) -> bool {
-    let pairs = path.iter().zip(path.iter().skip(1));
-    pairs.fold(false, |any, (before, b)| any | ((*before == b'/') & (*b == b'.')))
 }
 
 /// Whether a byte stands for itself in a path and in a query: letters, digits, and `-_~!$&()*+,;=:@/?%.`.

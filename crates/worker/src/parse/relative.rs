@@ -52,7 +52,7 @@ impl Folder {
         let query = &href[path.len()..];
         let mut text = String::with_capacity(folder.len() + rest.len() + query.len());
         text.push_str(folder);
-        if rest.starts_with('.') || has_dotted_segment(rest) {
+        if rest.starts_with('.') || rest.contains("/.") {
             self.walk(rest, &mut text);
         } else {
             text.push_str(rest);
@@ -92,12 +92,6 @@ impl Folder {
             text.truncate(slash + 1);
         }
     }
-}
-
-/// Whether a segment after the first begins with a dot.
-fn has_dotted_segment(path: &str) -> bool {
-    let bytes = path.as_bytes();
-    bytes.iter().zip(bytes.iter().skip(1)).fold(false, |any, (before, b)| any | ((*before == b'/') & (*b == b'.')))
 }
 
 /// The path of an address that is a path, perhaps with a query; none for any other, and where a dot may be escaped. Of the path's bytes only

@@ -46,7 +46,7 @@ pub(super) enum Found {
 impl Database {
     /// Looks at a crawl, whoever is at it: nothing can be written. An engine of the place that looks is dead.
     pub fn home(self, crawl: CrawlName, looks: Holder) -> DatabaseHome {
-        DatabaseHome { shared: self.look(crawl), who: looks, opens: false, room: Room::of_crawl() }
+        DatabaseHome::of(self.look(crawl), looks, false)
     }
 
     /// Takes a crawl to open it, unless another engine is opening it at this moment.
@@ -59,7 +59,7 @@ impl Database {
 
     /// As [`enter`](Database::enter), with so many shards if it begins here.
     pub(in crate::frontier) fn enter_in(self, crawl: CrawlName, shards: u16, holder: Holder) -> Result<DatabaseHome, FrontierError> {
-        Ok(DatabaseHome { shared: self.take(crawl, shards, &holder)?, who: holder, opens: true, room: Room::of_crawl() })
+        Ok(DatabaseHome::of(self.take(crawl, shards, &holder)?, holder, true))
     }
 
     /// As [`enter`](Database::enter), as soon as no other engine is opening it. `waits` is told who is, once for each.
@@ -73,11 +73,15 @@ impl Database {
         waits: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<DatabaseHome, FrontierError> {
         let shared = self.await_and_take(crawl, SHARDS, holder.clone(), waits).await?;
-        Ok(DatabaseHome { shared, who: holder, opens: true, room: Room::of_crawl() })
+        Ok(DatabaseHome::of(shared, holder, true))
     }
 }
 
 impl DatabaseHome {
+    fn of(shared: Arc<Shared>, who: Holder, opens: bool) -> DatabaseHome {
+        DatabaseHome { shared, who, opens, room: Room::of_crawl() }
+    }
+
     pub(super) fn whole(&self, crawl: i32) -> PostgresTables {
         PostgresTables::to_look_at(Arc::clone(&self.shared), crawl)
     }
