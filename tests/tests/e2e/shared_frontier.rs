@@ -242,7 +242,10 @@ impl WideWorld {
         self.site.await_held(16);
         let second = self.engine("second").args(flags).start();
         second.process.line("crawl zhenai is joined: ");
-        second.process.line("2 engines are at this crawl now");
+        // From then on the first leaves half of the hosts, and hands out nothing more of them: by itself it cannot end the crawl any more.
+        for engine in [&first, &second] {
+            engine.process.line("2 engines are at this crawl now");
+        }
         // What the first has on its way is on hosts that it may be leaving: they come to the second once that has ended.
         self.site.release();
         [first, second]
