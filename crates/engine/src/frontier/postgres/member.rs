@@ -11,7 +11,7 @@ use super::keeper::Line;
 use super::renewals::{LASTS, RELIED_ON, Renewals};
 use super::session::Session;
 use super::statements;
-use super::{Holder, Shared};
+use super::{GIVE_BACK, Holder, Shared};
 use crate::frontier::FrontierError;
 
 /// An engine that is kept alive. Dropped without parting, it is buried in time.
@@ -31,13 +31,6 @@ pub struct Peer {
     /// In words, for a person.
     pub name: String,
     pub(in crate::frontier) token: String,
-}
-
-impl Member {
-    /// No longer says that it is alive.
-    pub(super) fn stop(&self) {
-        self.renewals.stop();
-    }
 }
 
 impl Shared {
@@ -63,6 +56,22 @@ impl Shared {
         let renewals = Renewals::start(self.background.handle(), own, self.crawl.to_string(), renew);
         *self.member.lock().expect("no holder of this lock panics") = Some(Member { crawl, id, renewals });
         Ok(id)
+    }
+
+    /// Is none of the crawl's engines any more, if it was one. What it had is free at once.
+    pub(in crate::frontier) fn part(&self) {
+        let Some(member) = self.member.lock().expect("no holder of this lock panics").take() else { return };
+        // First: a renewal that finds nothing to renew means that others have buried this engine.
+        member.renewals.stop();
+        if self.connection.keeper().taken_over().is_some() {
+            return;
+        }
+        let Some(session) = self.connection.last_session() else { return };
+        let Member { crawl, id, .. } = member;
+        self.background.wait(async move {
+            // One that does not part is buried.
+            let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::PART, &[&crawl, &id])).await;
+        });
     }
 
     /// Buries the engines of a crawl that are silent, and those with this token. Answers who they were.

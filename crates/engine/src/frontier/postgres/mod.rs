@@ -334,16 +334,6 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.give_lease_back();
-        let Some(member) = self.member.lock().expect("no holder of this lock panics").take() else { return };
-        member.stop();
-        if self.connection.keeper().taken_over().is_some() {
-            return;
-        }
-        let Some(session) = self.connection.last_session() else { return };
-        let (crawl, id) = (member.crawl, member.id);
-        self.background.wait(async move {
-            // One that does not part is buried.
-            let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::PART, &[&crawl, &id])).await;
-        });
+        self.part();
     }
 }

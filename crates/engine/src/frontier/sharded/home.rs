@@ -86,8 +86,10 @@ impl DatabaseHome {
         PostgresTables::to_look_at(Arc::clone(&self.shared), crawl)
     }
 
-    /// The engines that are at the crawl; silent ones and one of this very place are gone.
+    /// The engines that are at the crawl; silent ones and one of this very place are gone. If that is this very process, it parts first: it is to
+    /// open the crawl anew, and must not learn from its own renewals that it was buried.
     fn peers(&self, crawl: i32) -> Result<Vec<Peer>, FrontierError> {
+        self.shared.part();
         self.shared.bury(crawl, &self.who.token)?;
         self.shared.peers(crawl)
     }

@@ -370,6 +370,23 @@ fn an_engine_that_is_silent_is_taken_over_from_and_changes_nothing_when_it_comes
     assert_sound(&desk);
 }
 
+#[test]
+fn an_engine_that_opens_its_crawl_anew_is_not_taken_for_one_that_others_have_buried() {
+    let desk = Desk::database();
+    drop(Engine::start(&desk, "here"));
+    let home = home(name(&desk), "here");
+    let (stand, frontier) = home.open_whole().unwrap();
+    // Longer than the first renewal of what it was takes.
+    for _ in 0..300 {
+        home.refuse_peers(stand.number).unwrap();
+    }
+    assert!(home.check(false).unwrap().is_clean());
+    assert!(home.shared.tenure().lost().is_none());
+    drop((home, frontier));
+    let look = database().look(name(&desk).clone());
+    assert_eq!(look.peers(stand.number).unwrap(), [], "it has parted");
+}
+
 fn request_far_away() -> Request {
     request(999, 999)
 }
