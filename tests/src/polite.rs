@@ -115,7 +115,12 @@ pub fn crawl(hosts: &Hosts, folder: &Path) -> Told {
 
 /// Audits a fetch log with further demands.
 pub fn audit(log: &Path, demands: &[&str]) -> Exit {
-    Program::new("engine").arg("audit").arg(log).args(demands).run()
+    audit_all(&[log], demands)
+}
+
+/// Audits the fetch logs of a crawl's engines together.
+pub fn audit_all(logs: &[&Path], demands: &[&str]) -> Exit {
+    Program::new("engine").arg("audit").args(logs).args(demands).run()
 }
 
 fn judge(hosts: &Hosts, site: &PracticeSite, finished: &Finished, audit: &Exit, took: Duration) -> Told {
@@ -152,7 +157,10 @@ fn judge(hosts: &Hosts, site: &PracticeSite, finished: &Finished, audit: &Exit, 
 
 /// No two requests to a host came closer than its delay, from the end of the one to the begin of the next. Returns how close they came, as a
 /// part of the delay. The first two are apart, too: the pause that had begun has the length that the rules ask for.
-fn assert_apart(base: &str, arrivals: &[Arrival], delay_ms: u64) -> f64 {
+///
+/// # Panics
+/// When they came closer, or one has not ended.
+pub fn assert_apart(base: &str, arrivals: &[Arrival], delay_ms: u64) -> f64 {
     let mut closest = f64::MAX;
     for pair in arrivals.windows(2) {
         let [first, second] = pair else { unreachable!("windows of two") };

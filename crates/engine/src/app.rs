@@ -256,6 +256,7 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
         spider: spider.clone(),
         deadline,
         log,
+        tenure: frontier.tenure(),
     });
     for _ in 0..config.engine.worker_count {
         helpers.spawn(request_loop::run(dispatch_queue.clone(), Arc::clone(&template), event_sender.clone()));

@@ -9,7 +9,7 @@
 //! be written any more stops the crawl.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
 use std::path::Path;
@@ -270,10 +270,15 @@ fn line(record: &Record<'_>) -> Vec<u8> {
     text
 }
 
-/// Opens a log to go on with. A line that a kill has cut short is ended, so that the next one is whole.
+/// Opens a log to go on with, unless another engine writes to it: numbers and starts are of one engine. A line that a kill has cut short is ended,
+/// so that the next one is whole.
 fn open(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let is_file = file.metadata()?.is_file();
+    // Where files cannot be locked it is up to the user.
+    if is_file && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another engine writes to it; each needs a log of its own"));
+    }
     if is_file && file.metadata()?.len() > 0 {
         file.seek(SeekFrom::End(-1))?;
         let mut last = [0];
@@ -338,6 +343,16 @@ mod tests {
         open(&path).unwrap().write_all(b"x\n").unwrap();
         open(&path).unwrap().write_all(b"y\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"event\":\"disp\nx\ny\n");
+    }
+
+    #[test]
+    fn a_log_is_one_engines_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let first = open(&path).unwrap();
+        assert_eq!(open(&path).unwrap_err().to_string(), "another engine writes to it; each needs a log of its own");
+        drop(first);
+        open(&path).unwrap();
     }
 
     #[tokio::test]

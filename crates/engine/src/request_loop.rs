@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::event::Event;
 use crate::fetch_log::FetchLog;
+use crate::frontier::Tenure;
 use crate::limits::PUT_SPIDER;
 use crate::logins::Logins;
 use crate::permits::NetPermits;
@@ -100,12 +101,16 @@ pub struct JobTemplate {
     pub deadline: Duration,
     /// Where requests are noted.
     pub log: Option<FetchLog>,
+    /// Whether hosts are this engine's to visit.
+    pub tenure: Tenure,
 }
 
 /// Runs one request loop until its channel is closed.
 pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<JobTemplate>, events: mpsc::Sender<Event>) {
     while let Ok(dispatch) = dispatches.recv().await {
         let end = match &template.log {
+            // This process may have been frozen since it was handed out, and the host another engine's by now.
+            _ if !template.tenure.holds(Instant::now()) => not_sent("the lease has lapsed"),
             Some(log) => logged(&dispatch, &template, log).await,
             None => process(&dispatch, &template).await,
         };
@@ -119,14 +124,19 @@ pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<Jo
 /// As [`process`], between two records of the fetch log.
 async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> End {
     let Ok(number) = log.sent(dispatch).await else {
-        // As if the worker had no time: it costs the request nothing. The engine stops.
-        let (verdict, fetch) = (Verdict::Failed(WireError::new(code::BUSY, RetryClass::Peer, "no fetch log")), FetchFacts::default());
-        return End::Answered(Outcome { verdict, fetch });
+        // The engine stops.
+        return not_sent("no fetch log");
     };
     let end = process(dispatch, template).await;
     // An end that could not be noted is one all the same; the engine hears of the log.
     let _ = log.came(number, dispatch, &end).await;
     end
+}
+
+/// As if the worker had no time: it costs the request nothing.
+fn not_sent(why: &str) -> End {
+    let verdict = Verdict::Failed(WireError::new(code::BUSY, RetryClass::Peer, why));
+    End::Answered(Outcome { verdict, fetch: FetchFacts::default() })
 }
 
 /// One limit for all that a dispatch may need, so that it ends before its host's slot is taken for free.

@@ -1,14 +1,15 @@
 //! The frontier in a database: engines are killed, frozen and taken over from, the database is killed, and every page and item is there once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::inquiry::status::{CrawlState, CrawlStatus};
-use mockserver::SiteConfig;
+use mockserver::{Arrival, SiteConfig};
 use services::postgres::{self, Postgres};
 use tests::ask::{ask, ask_database, assert_sound, assert_sound_in, await_status, status, status_in};
 use tests::crawl::{Crawl, Finished, Running};
 use tests::exact::{assert_complete, assert_fetched, assert_fetched_once, assert_stored};
+use tests::polite::{assert_apart, audit_all};
 use tests::program::Program;
 use tests::server::Server;
 use tests::site::PracticeSite;
@@ -232,14 +233,19 @@ impl WideWorld {
     fn engine(&self, name: &str) -> Crawl {
         let seeds = HOSTS.map(|host| self.site.people_seed_of(&self.site.base_of(host)));
         let crawl = Crawl::in_state(&self.folder.path().join(name)).frontier(&self.database).spider("zhenai").args(seeds);
-        crawl.itemsaver(&self.itemsaver).workers(&self.workers).args(["--worker-count", "16"])
+        let crawl = crawl.itemsaver(&self.itemsaver).workers(&self.workers).args(["--worker-count", "16"]);
+        crawl.arg("--fetch-log").arg(self.log(name))
     }
 
-    /// Two engines, of which the second comes while the first has pages on their way.
-    fn two_engines(&self, flags: &[&str]) -> [Running; 2] {
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name).with_extension("jsonl")
+    }
+
+    /// Two engines, of which the second comes while the first has so many pages on their way.
+    fn two_engines(&self, on_their_way: usize, flags: &[&str]) -> [Running; 2] {
         self.site.hold_after(30);
         let first = self.engine("first").args(flags).start();
-        self.site.await_held(16);
+        self.site.await_held(on_their_way);
         let second = self.engine("second").args(flags).start();
         second.process.line("crawl zhenai is joined: ");
         // From then on the first leaves half of the hosts, and hands out nothing more of them: by itself it cannot end the crawl any more.
@@ -269,7 +275,7 @@ impl WideWorld {
 #[test]
 fn engines_share_the_hosts_of_a_crawl_and_every_page_is_fetched_once() {
     let world = WideWorld::new();
-    let finished = world.two_engines(&[]).map(Running::finish);
+    let finished = world.two_engines(16, &[]).map(Running::finish);
     assert_eq!(world.fetched(), world.pages());
     for finished in &finished {
         assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
@@ -283,9 +289,41 @@ fn engines_share_the_hosts_of_a_crawl_and_every_page_is_fetched_once() {
 }
 
 #[test]
+fn the_fetch_logs_of_two_engines_prove_that_a_takeover_keeps_every_clock() {
+    let world = WideWorld::new();
+    let [first, second] = world.two_engines(HOSTS.len(), &["--delay", "50ms"]);
+    assert!(world.site.arrival_within(80, tests::LIMIT), "only {} requests arrived", world.site.last_arrival());
+    let frozen = Instant::now();
+    first.process.freeze();
+    await_takeover(&second, frozen);
+    let second = second.finish();
+    first.process.thaw();
+    assert!(first.finish().exit.stderr.contains("nothing was changed since; joining them again"));
+    assert_eq!((second.exit.code, second.report.pages), (Some(0), 264), "{}", second.exit.stderr);
+
+    let arrivals = world.site.all_arrivals();
+    for host in HOSTS.map(|host| world.site.base_of(host)) {
+        let of_host: Vec<Arrival> = arrivals.iter().filter(|arrival| host.ends_with(&arrival.host)).cloned().collect();
+        assert_apart(&host, &of_host, 50);
+    }
+    let logs = ["first", "second"].map(|name| world.log(name));
+    let [one, other] = [&*logs[0], &*logs[1]];
+    let proof = audit_all(&[one, other], &[]);
+    assert_eq!(proof.code, Some(0), "{}{}", proof.stdout, proof.stderr);
+    let sum = format!("{} requests under {} clocks in 2 starts of 2 logs, ", arrivals.len(), HOSTS.len());
+    assert!(proof.stdout.starts_with(&sum), "{}", proof.stdout);
+    let demanded = audit_all(&[one, other], &["--delay", "10s"]);
+    assert_eq!(demanded.code, Some(1), "{}", demanded.stdout);
+    assert!(demanded.stdout.contains("second.jsonl line "), "{}", demanded.stdout);
+    let twice = audit_all(&[one, one], &[]);
+    assert_eq!(twice.code, Some(2), "{}", twice.stdout);
+    assert!(twice.stderr.contains("first.jsonl is given twice"), "{}", twice.stderr);
+}
+
+#[test]
 fn a_budget_of_pages_is_never_overshot_by_engines_that_share_it_and_goes_on_from_there() {
     let world = WideWorld::new();
-    for finished in world.two_engines(&["--max-pages", "100"]).map(Running::finish) {
+    for finished in world.two_engines(16, &["--max-pages", "100"]).map(Running::finish) {
         assert_eq!(finished.exit.code, Some(0), "{}", finished.exit.stderr);
         assert_eq!((finished.report.pages, finished.report.stopped_by.as_deref()), (100, Some("max-pages")));
     }

@@ -167,9 +167,9 @@ pub struct DestinationArg {
 /// `audit`.
 #[derive(Clone, Debug, Args)]
 pub struct AuditArgs {
-    /// The fetch log
-    #[arg(value_name = "FILE")]
-    pub log: PathBuf,
+    /// The fetch log; of a crawl by several engines those of all of them, which are looked at together
+    #[arg(value_name = "FILE", required = true)]
+    pub logs: Vec<PathBuf>,
     /// Demand this pause at least, and one request at a time, whatever was in force
     #[arg(long, value_name = "TIME")]
     pub delay: Option<String>,
