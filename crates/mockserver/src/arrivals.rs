@@ -61,7 +61,7 @@ struct Record {
     dropped: u64,
 }
 
-/// Marks the end of the answer when it goes out of scope, however that comes about.
+/// Marks the end of the answer when it goes out of scope, however that comes about, unless it was marked before.
 #[derive(Debug)]
 pub(crate) struct Recording<'a> {
     log: &'a ArrivalLog,
@@ -152,8 +152,15 @@ impl ArrivalLog {
         // An arrival from before a reset, or one that was not kept, has no place any more.
         let place = number.checked_sub(record.before + 1).and_then(|place| usize::try_from(place).ok());
         if let Some(arrival) = place.and_then(|place| record.kept.get_mut(place)) {
-            arrival.ended_ms = Some(now);
+            arrival.ended_ms.get_or_insert(now);
         }
+    }
+}
+
+impl Recording<'_> {
+    /// All of the answer is about to be sent. Its end is marked before that: who has read it may be heard of before this task runs again.
+    pub(crate) fn answered(&self) {
+        self.log.end(self.number);
     }
 }
 

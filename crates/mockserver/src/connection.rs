@@ -116,7 +116,7 @@ impl Connection {
             let reply = self.unless_client_leaves(control::obey(&site, request, order)).await?;
             return self.finish(request, &reply).await;
         }
-        let _recording = site.arrivals.record(request, self.source_port);
+        let recording = site.arrivals.record(request, self.source_port);
         tracing::debug!(method = request.method, path = request.target, source_port = self.source_port, "request");
         if request.target.starts_with(PRACTICE) && !self.unless_client_leaves(site.hold.pass()).await? {
             return self.finish(request, &Reply::text(504, "the hold was not released in time")).await;
@@ -125,9 +125,13 @@ impl Connection {
             self.unless_client_leaves(sleep(site.config().latency)).await?;
         }
         match routes::answer(&site, request) {
-            Answer::Reply(reply) => self.finish(request, &reply).await,
+            Answer::Reply(reply) => {
+                recording.answered();
+                self.finish(request, &reply).await
+            }
             Answer::Later(delay, reply) => {
                 self.unless_client_leaves(sleep(delay)).await?;
+                recording.answered();
                 self.finish(request, &reply).await
             }
             Answer::Gate(name) => {

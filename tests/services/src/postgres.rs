@@ -148,8 +148,7 @@ impl Server {
                 chown(path, Some(user), Some(group)).expect("root may give files away");
             }
         }
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port is free");
-        let server = Server { folder, port: free.port() };
+        let server = Server { folder, port: free_port() };
         let initdb = ["--username", USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--pwfile"];
         server.run("initdb", |command| command.args(initdb).arg(&secret));
         server
@@ -218,6 +217,22 @@ fn programs() -> PathBuf {
     let version = |path: &Path| path.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
     let folders = versions.map(|folder| folder.path().join("bin")).filter(|folder| folder.join("initdb").is_file());
     folders.max_by_key(|folder| version(folder)).expect("a PostgreSQL server is missing: apt-get install postgresql")
+}
+
+/// A port that nothing listens on, below those that systems give out by themselves (from 32768 on here) and beside those that the tests reserve: a
+/// server that is restarted finds it free. Test programs that run at the same time begin at different places.
+fn free_port() -> u16 {
+    const PORTS: u32 = 2_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(101);
+    for _ in 0..PORTS {
+        let port = 30_000 + start.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = u16::try_from(port).expect("all of them are ports");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port from 30000 to {} is free", 30_000 + PORTS);
 }
 
 /// User and group of the package's own user, where the tests run as root.

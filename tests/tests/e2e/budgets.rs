@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mockserver::SiteConfig;
+use tests::LIMIT;
 use tests::crawl::{Crawl, Finished};
 use tests::site::PracticeSite;
 
@@ -184,6 +185,9 @@ fn peak_kib(pages: u64) -> (u64, u64) {
     let site = PracticeSite::endless();
     site.hold_after(pages - 1);
     let engine = Crawl::of_people(&site.people_seed()).args(["--max-pages", &pages.to_string()]).start();
+    for reached in (1_000..pages).step_by(1_000) {
+        assert!(site.arrival_within(reached, LIMIT), "it came to {} of {pages} pages", site.last_arrival());
+    }
     site.await_held(1);
     let peak = engine.process.peak_kib();
     site.release();

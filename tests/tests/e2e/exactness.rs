@@ -83,12 +83,14 @@ fn three_workers_and_an_itemsaver_find_every_car_once() {
 
 /// The parts, in percent, that so many workers have of a crawl in which all of them take part from the third page on.
 fn shares(count: usize) -> Vec<u64> {
-    let site = PracticeSite::one_city();
-    // Together they can hold what is then in flight, and one fewer cannot.
-    let workers = Server::workers_with_capacity(count, PracticeSite::IN_FLIGHT.div_ceil(count));
-    site.hold_after(PracticeSite::BEFORE);
+    // A list, a city, and its people.
+    const PEOPLE: usize = 20;
+    let site = PracticeSite::serve(SiteConfig { cities: 1, pages: Some(1), cars: 0, ..SiteConfig::practice() });
+    // Together they can hold all people, and one fewer cannot.
+    let workers = Server::workers_with_capacity(count, PEOPLE.div_ceil(count));
+    site.hold_after(2);
     let engine = Crawl::of_people(&site.people_seed()).workers(&workers).start();
-    site.await_held(PracticeSite::IN_FLIGHT);
+    site.await_held(PEOPLE);
     site.release();
     let finished = engine.finish();
     assert_complete(&finished, &site.people());

@@ -164,7 +164,7 @@ fn a_crawl_whose_workers_are_all_gone_stops_and_says_so() {
     let site = PracticeSite::one_city();
     let worker = Server::worker();
     site.hold_after(BEFORE);
-    let crawl = Crawl::of_people(&site.people_seed()).workers([&worker]).args(["--wait-for-workers", "300ms"]);
+    let crawl = Crawl::of_people(&site.people_seed()).workers([&worker]).args(["--wait-for-workers", "5s"]);
     let engine = crawl.start();
     site.await_held(IN_FLIGHT);
     worker.process().kill();

@@ -146,16 +146,16 @@ fn a_place_that_has_a_crawl_and_a_crawl_that_runs_are_left_alone() {
     refused(&["--state", first, "--to-frontier", &visible], "--to-frontier: there is a password in it");
     assert!(!copy(&["--state", first, "--to-frontier", &visible]).stderr.contains("visible"));
 
-    world.site.hold_after(0);
-    for (engine, source) in [
-        (world.crawl("first", 60).start(), ["--state", first]),
-        (world.crawl("third", 60).frontier(&database).start(), ["--frontier", &database]),
-    ] {
-        world.site.await_held(1);
+    for (crawl, source) in
+        [(world.crawl("first", 60), ["--state", first]), (world.crawl("third", 60).frontier(&database), ["--frontier", &database])]
+    {
+        world.site.hold_after(0);
+        let engine = crawl.start();
+        // It has the crawl by then.
+        engine.process.line("crawl zhenai goes on");
         refused(&[source[0], source[1], "--to-state", text(&empty)], " is in use by the engine ");
         engine.process.kill();
         world.site.release();
-        world.site.hold_after(0);
     }
     assert!(!empty.join("frontier").exists());
     assert_eq!(ask(&world.path("second"), ["check"]).code, Some(0));

@@ -148,7 +148,7 @@ fn every_misbehaviour_costs_its_own_url_alone() {
     let base_links = links_of(&site, "base-href");
     site.forget_arrivals();
     let crawl = Crawl::new().arg(site.misbehaving("")).args(seeds).workers([&worker]).itemsaver(&itemsaver);
-    let crawl = crawl.args(["--attempts", "2", "--retry-pause", "10ms", "--fetch-timeout", "2s", "--host-give-up", "1s"]);
+    let crawl = crawl.args(["--attempts", "2", "--retry-pause", "10ms", "--fetch-timeout", "10s", "--host-give-up", "1s"]);
     let finished = crawl.args(["--deny", MANY]).run();
 
     // The titles of all pages: those of the table, and where their links lead.
