@@ -105,6 +105,9 @@ pub struct Came<'r> {
     /// The proxy that it was fetched through: scheme, host and port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Cow<'r, str>>,
+    /// The lease of the crawl had lapsed when it was heard of: by then others may have visited the host, and when it ended is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// The worker fell silent and may still be fetching until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
@@ -203,11 +206,11 @@ impl FetchLog {
         Ok(number)
     }
 
-    /// Notes the end of a request.
+    /// Notes the end of a request; `late`: the lease has lapsed meanwhile.
     ///
     /// # Errors
     /// When it could not be written.
-    pub async fn came(&self, number: u64, dispatch: &Dispatch, end: &End) -> Result<(), LogEnded> {
+    pub async fn came(&self, number: u64, dispatch: &Dispatch, end: &End, late: bool) -> Result<(), LogEnded> {
         let Dispatch { request, robots, lease, since, .. } = dispatch;
         let mut came = Came {
             at_ms: self.clock.millis_by(Instant::now()),
@@ -221,6 +224,7 @@ impl FetchLog {
             bytes: 0,
             address: None,
             proxy: None,
+            late,
             until_ms: None,
             robots: None,
         };

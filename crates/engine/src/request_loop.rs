@@ -129,7 +129,7 @@ async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> 
     };
     let end = process(dispatch, template).await;
     // An end that could not be noted is one all the same; the engine hears of the log.
-    let _ = log.came(number, dispatch, &end).await;
+    let _ = log.came(number, dispatch, &end, !template.tenure.holds(Instant::now())).await;
     end
 }
 

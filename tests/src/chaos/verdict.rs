@@ -1,6 +1,7 @@
 //! Judges a run: whatever happened, its crawl must be that of a run in which nothing did.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mockserver::Arrival;
@@ -10,6 +11,7 @@ use super::run::Played;
 use super::schedule::Plan;
 use crate::ask::{assert_sound, assert_sound_in};
 use crate::exact::{assert_complete, assert_fetched, assert_stored};
+use crate::polite::audit_all;
 use crate::store;
 
 /// What there is to say of a run in which nothing was wrong.
@@ -52,6 +54,10 @@ pub fn judge(plan: &Plan, played: &Played) -> Judged {
             assert_apart(&arrivals, delay, played.latency);
         }
     }
+    // The site has seen it; the engines' own logs must prove it too.
+    let logs: Vec<&Path> = played.fetch_logs.iter().map(PathBuf::as_path).collect();
+    let audit = audit_all(&logs, &[]);
+    assert_eq!(audit.code, Some(0), "{}{}", audit.stdout, audit.stderr);
     let handovers = match &played.database {
         None => {
             assert_sound(&played.state);

@@ -171,6 +171,9 @@ impl Audit {
         let now = self.clock_of(&host);
         let clock = self.clock(name);
         clock.in_flight -= 1;
+        if came.late {
+            return;
+        }
         clock.silent.extend(came.until_ms.map(|until| (log, until)));
         clock.ended.clone_from(&ended);
         // A host whose address has become known is under that one's clock from now on.

@@ -31,6 +31,7 @@ fn came(at_ms: u64, number: u64, host: &str) -> Record<'static> {
         status: Some(200),
         bytes: 9,
         proxy: None,
+        late: false,
         address: Some([192, 0, 2, 1].into()),
         until_ms: None,
         robots: None,
@@ -222,6 +223,17 @@ fn an_engine_that_was_given_up_may_end_what_it_had_and_join_again_but_sends_noth
     let said =
         "0 line 5: c: sent by an engine that had been given up: another one had taken example.org over from it (1 line 2): http://c/3";
     assert_eq!(found.breaches[0].to_string(), said);
+}
+
+#[test]
+fn an_end_that_is_heard_of_too_late_says_nothing_of_when_it_was() {
+    let mut late = came(20_000, 1, "a");
+    if let Record::Outcome(came) = &mut late {
+        came.late = true;
+    }
+    let frozen = [start(0), sent(10, 1, "a", 100, Some(1)), late];
+    let found = audit_all(&[&frozen, &[start(0), sent(20_001, 1, "a", 100, Some(1)), came(20_010, 1, "a")]]);
+    assert_eq!((found.breached, found.open), (0, 0));
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl Fleet<'_> {
         if let Some(output) = self.output() {
             crawl = crawl.arg("--output").arg(output);
         }
+        crawl = crawl.arg("--fetch-log").arg(self.fetch_log(engine));
         let seat = &mut self.engines[engine];
         seat.starts += 1;
         if let Some(database) = &self.database {

@@ -47,6 +47,8 @@ pub struct Played {
     pub finished: Vec<Finished>,
     /// The state directory of the engine, or of the first.
     pub state: PathBuf,
+    /// What each engine has noted of its requests.
+    pub fetch_logs: Vec<PathBuf>,
     /// Where the frontier is, if it is in no state directory.
     pub database: Option<Postgres>,
     /// Each start of an engine that told the site who asks.
@@ -102,6 +104,7 @@ pub fn play(plan: &Plan, folder: &Path) -> Played {
     Played {
         latency: latency(plan),
         state: fleet.state(0),
+        fetch_logs: (0..fleet.engines.len()).map(|engine| fleet.fetch_log(engine)).filter(|log| log.exists()).collect(),
         store: fleet.store(),
         output: fleet.output(),
         starts: fleet.engines.iter().map(|engine| engine.starts).sum(),
@@ -171,6 +174,10 @@ impl<'a> Fleet<'a> {
 
     fn state(&self, engine: usize) -> PathBuf {
         self.folder.join(if engine == 0 { "state".to_owned() } else { format!("state-{}", engine + 1) })
+    }
+
+    fn fetch_log(&self, engine: usize) -> PathBuf {
+        self.folder.join(format!("fetches-{}.jsonl", engine + 1))
     }
 
     fn store(&self) -> PathBuf {
