@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use worker::Registry;
 
 use crate::args::Args;
@@ -26,6 +27,7 @@ use crate::fetch_log::{FetchLog, LogStart};
 use crate::frontier::{CrawlRecord, Database, DiskPlace, FrontierError, Home, Inspected, OutputMark, TakenOver, Tenure};
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
+use crate::lives::Lives;
 use crate::output::{self, Output, OutputConfig, OutputSource, OutputTarget};
 use crate::parse_journal::ParseJournal;
 use crate::pool::member::{self, Joined};
@@ -83,15 +85,26 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
         false => None,
     };
     let source = seed_source(args, practice.as_ref())?;
-    let mut again = false;
+    let (mut args, mut lives) = (args.clone(), Lives::begin(Instant::now()));
     loop {
-        match run_once(args, (source.clone(), practice.as_ref()), registry.clone(), screen.clone(), again).await {
-            Err(StartError::Failed(error)) if is_taken_over(&error) => {
-                tracing::warn!("{error:#}; joining them again");
-                again = true;
-            }
+        let error = match run_once(&args, (source.clone(), practice.as_ref()), registry.clone(), screen.clone(), &mut lives).await {
+            Err(StartError::Failed(error)) if is_taken_over(&error) => error,
             ended => return ended,
+        };
+        if lives.opened() {
+            // It was begun anew, and that once is enough.
+            (args.fresh, args.rescan) = (false, false);
         }
+        let pause = lives.end(Instant::now(), rand::random());
+        match pause.is_zero() {
+            true => tracing::warn!("{error:#}; joining them again"),
+            false => tracing::warn!("{error:#}; joining them again in {:.1} s", pause.as_secs_f32()),
+        }
+        let wait = async {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        };
+        unless_told_to_end(true, wait).await?;
     }
 }
 
@@ -100,33 +113,38 @@ fn is_taken_over(error: &anyhow::Error) -> bool {
     let of_frontier = error.downcast_ref::<FrontierError>();
     let of_engine = error.downcast_ref::<EngineError>().and_then(|error| match error {
         EngineError::Frontier(error) => Some(error),
-        EngineError::NoWorkers(_) | EngineError::Thread(_) => None,
+        EngineError::NoWorkers(_) | EngineError::Thread(_) | EngineError::Interrupted(_) => None,
     });
     matches!(of_frontier.or(of_engine), Some(FrontierError::TakenOver(_)))
 }
 
-/// One life of an engine; `again`: it had one before, from which others have taken over.
+/// One life of an engine.
 async fn run_once(
     args: &Args,
     (source, practice): (SeedSource, Option<&PracticeSite>),
     registry: Registry,
     screen: Screen,
-    again: bool,
+    lives: &mut Lives,
 ) -> Result<Done, StartError> {
-    let started = Instant::now();
     let mut config = Config::build(args, source, &registry.names()).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
-    let home = unless_told_to_end(again, find_home(&config, &state)).await?;
+    let home = unless_told_to_end(!lives.is_first(), find_home(&config, &state)).await?;
     let wanted = CrawlToOpen {
         crawl: &config.crawl,
         spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
-        fresh: config.fresh && !again,
-        rescan: config.rescan && !again,
-        goes_on: again,
+        fresh: config.fresh && !lives.opened(),
+        rescan: config.rescan && !lives.opened(),
+        goes_on: lives.opened(),
     };
-    let Some(mut opened) = state.open_frontier(&*home, &wanted, &|name| config.has_parser(name))? else {
-        return Ok(completed_by_others(&config, &state, &*home, started)?);
+    let ear = (!lives.is_first()).then(|| leave_when_told(home.tenure()));
+    let opened = state.open_frontier(&*home, &wanted, &|name| config.has_parser(name));
+    if ear.is_some_and(|ear| ear.is_finished()) {
+        return Err(interrupted().into());
+    }
+    let Some(mut opened) = opened? else {
+        return Ok(completed_by_others(&config, &state, &*home, lives.began())?);
     };
+    lives.open();
     // What was opened holds on to it, and is dropped at the end.
     drop(home);
     let resume_output_at = resume_output(&config, &opened)?;
@@ -143,25 +161,41 @@ async fn run_once(
     config.engine.versions = opened.record.versions;
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
     let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
-    let stored = unless_told_to_end(again, Stored::open(&config, &state, &hello, &opened.frontier.tenure())).await?;
-    let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, started, screen }).await?;
+    // One that is at a crawl with others parts from them before it ends.
+    let tenure = opened.frontier.tenure();
+    let stored = unless_told_to_end(!lives.is_first() || tenure.is_shared(), Stored::open(&config, &state, &hello, &tenure)).await?;
+    let (began, started) = (lives.began(), lives.this_began());
+    let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, began, started, screen }).await?;
     drop(state);
     Ok(done)
 }
 
-/// Waits for something. In a first life a signal ends the process by itself; in a later one (`again`) it is heard here, since the first has
-/// taken it over.
-async fn unless_told_to_end<T>(again: bool, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+/// Waits for something. In a first life a signal ends the process by itself; where that must not be, or a former life has taken signals over, they
+/// are heard here.
+async fn unless_told_to_end<T>(hears: bool, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let told = async {
-        match again {
+        match hears {
             true => rpcsupport::process::shutdown_signal().await,
             false => std::future::pending().await,
         }
     };
     tokio::select! {
         done = work => done,
-        () = told => bail!("interrupted before the other engines were joined again"),
+        () = told => Err(interrupted()),
     }
+}
+
+/// The same where this task cannot look up: at a signal what waits for the database is cut off. Ended once there was one.
+fn leave_when_told(tenure: Tenure) -> AbortOnDropHandle<()> {
+    let told = rpcsupport::process::shutdown_signal();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        told.await;
+        tenure.leave();
+    }))
+}
+
+fn interrupted() -> anyhow::Error {
+    anyhow::anyhow!("interrupted before anything was handed out")
 }
 
 /// Where the frontier is, held by this process.
@@ -205,13 +239,15 @@ struct Start {
     resume_output_at: Option<u64>,
     hello: Hello,
     registry: Registry,
+    /// When the process began with it, and when this life did.
+    began: Instant,
     started: Instant,
     screen: Screen,
 }
 
 /// The work between the start and the report.
 async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Result<Done> {
-    let Start { stored, opened, resume_output_at, hello, registry, started, screen } = start;
+    let Start { stored, opened, resume_output_at, hello, registry, began, started, screen } = start;
     let OpenedFrontier { frontier, record, .. } = opened;
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (dispatches, dispatch_queue) = async_channel::bounded(config.engine.worker_count);
@@ -275,13 +311,13 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     let channels = Channels { dispatches, pages, events, progress, frontier: frontier_events, recruits, permits };
     let scheduler = Scheduler::new(config.hosts.clone());
     let (settings, scope) = (config.engine.clone(), config.scope.clone());
-    let engine = Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, joined, channels, started)?;
+    let engine = Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, joined, channels, began)?;
     // As a task: what wakes it is then mostly on the same thread, which the one that waits for the whole crawl never is.
     let ended = match tokio::spawn(engine.run(rpcsupport::process::shutdown_signal)).await {
         Ok(ended) => ended,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     };
-    let elapsed = started.elapsed();
+    let elapsed = began.elapsed();
 
     helpers.shutdown().await;
     drop(template);
@@ -296,7 +332,7 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     if let Some(embedded) = embedded
         && tokio::time::timeout(FAREWELL, embedded.close()).await.is_err()
     {
-        tracing::error!("the store did not close in time; what it has acknowledged is safe");
+        tracing::warn!("the store did not close in time; what it has acknowledged is safe");
     }
     let _ = shown.await;
     let (ended, mut frontier) = ended?;
@@ -560,5 +596,5 @@ fn saver_identity(config: &Config, hello: &Hello) -> SaverIdentity {
 
 /// Whether a crawl never began, for the exit code.
 pub fn never_began(error: &anyhow::Error) -> bool {
-    !matches!(error.downcast_ref::<EngineError>(), Some(EngineError::Frontier(_)))
+    !matches!(error.downcast_ref::<EngineError>(), Some(EngineError::Frontier(_) | EngineError::Interrupted(_)))
 }

@@ -28,6 +28,7 @@ pub mod backoff;
 pub mod budget;
 pub mod cookies;
 pub mod limits;
+pub mod lives;
 pub mod logins;
 pub mod permits;
 pub mod proxies;

@@ -83,15 +83,19 @@ pub fn raise_file_limit() {
     }
 }
 
-/// Returns on the first SIGINT or SIGTERM. Called again it waits for the next one.
-pub async fn shutdown_signal() {
-    let interrupt = signal(SignalKind::interrupt());
-    let terminate = signal(SignalKind::terminate());
-    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-        tracing::error!("cannot listen for signals; end this process with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+/// Resolves on the first SIGINT or SIGTERM after this call, whenever it is awaited first. Called again it is about the next one.
+///
+/// # Panics
+/// Outside of a runtime.
+pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            tracing::error!("cannot listen for signals; end this process with SIGKILL");
+            return std::future::pending().await;
+        };
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    }
 }
 
 #[cfg(test)]

@@ -19,9 +19,11 @@ mod tend;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use futures::FutureExt;
 use model::job::Proxy;
 use model::{CrawlName, DedupKey, Origin, ParserRef};
 use rpcsupport::PeerAddress;
@@ -32,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::{Budgets, StopReason};
 use crate::cookies::Jar;
 use crate::event::Event;
-use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd, Tenure};
+use crate::frontier::{Ending, Frontier, FrontierError, FrontierThread, Notes, PageEnd, TAKEN_OVER_AFTER, Tenure};
 use crate::ledger::Ledger;
 use crate::limits::TimeLimits;
 use crate::permits::NetPermits;
@@ -53,6 +55,9 @@ use tend::Others;
 
 /// How often the loop looks at the clock when nothing else wakes it: the precision of `--max-time`, of the grace and of the progress.
 const TICK: Duration = Duration::from_millis(200);
+
+/// What an engine had that died is another one's within 15 s: users rely on it.
+const _: () = assert!(TAKEN_OVER_AFTER.as_millis() + TICK.as_millis() < 15_000);
 
 /// Events handled before the loop looks at the rest, and endings of one group.
 const GROUP: usize = 512;
@@ -164,6 +169,9 @@ pub enum EngineError {
     /// The operating system has no thread for the frontier.
     #[error("cannot start the frontier's thread: {0}")]
     Thread(std::io::Error),
+    /// Told to end, it could not end as one does: others had gone on with the crawl by then.
+    #[error("interrupted; {0}")]
+    Interrupted(FrontierError),
 }
 
 /// See the module.
@@ -324,8 +332,9 @@ impl Engine {
         };
         for (origin, health) in &seeded.woken {
             match engine.config.resumed {
-                true => engine.scheduler.restore(origin, health, started),
-                false => engine.scheduler.wake(origin, health, started),
+                // As of now: whoever had the crawl before may have been at it until this moment.
+                true => engine.scheduler.restore(origin, health, Instant::now()),
+                false => engine.scheduler.wake(origin, health, Instant::now()),
             }
         }
         Ok(engine)
@@ -340,15 +349,46 @@ impl Engine {
         S: Fn() -> Fut,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        let mut signal = Box::pin(interrupt());
+        let worked = self.work(&interrupt, &mut signal).await;
+        let is_interrupted = self.is_interrupted() || worked.is_err() && signal.as_mut().now_or_never().is_some();
+        let ended = match worked {
+            Ok(()) => {
+                self.publish();
+                // What is left is the frontier's, and whoever does not want to wait for that says so as before.
+                let tenure = self.tenure.clone();
+                tokio::spawn(async move {
+                    signal.await;
+                    tenure.leave();
+                });
+                self.ended()
+            }
+            Err(error) => {
+                self.let_frontier_go();
+                Err(error)
+            }
+        };
+        ended.map_err(|error| match error {
+            // Whoever was told to end does not join anybody again.
+            EngineError::Frontier(lost @ FrontierError::TakenOver(_)) if is_interrupted => EngineError::Interrupted(lost),
+            other => other,
+        })
+    }
+
+    /// Crawls until it is over. `signal` is the next signal, at the end too.
+    async fn work<S, Fut>(&mut self, interrupt: &S, signal: &mut Pin<Box<Fut>>) -> Result<(), EngineError>
+    where
+        S: Fn() -> Fut,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
         self.look_at_the_budgets();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut signal = Box::pin(interrupt());
         loop {
             self.order_resend();
             let wake = self.dispatch();
             if self.is_over() {
-                break;
+                return Ok(());
             }
             tokio::select! {
                 event = self.channels.events.recv() => match event {
@@ -357,26 +397,18 @@ impl Engine {
                 },
                 () = sleep_until(wake) => {}
                 _ = tick.tick() => self.look_at_the_clock()?,
-                () = &mut signal => {
+                () = &mut *signal => {
+                    *signal = Box::pin(interrupt());
                     if self.is_interrupted() {
-                        break;
+                        return Ok(());
                     }
                     self.stop(StopReason::Interrupted);
-                    signal = Box::pin(interrupt());
                 }
             }
             self.look_at_the_budgets();
             self.let_go();
             self.commit();
         }
-        self.publish();
-        // What is left is the frontier's, and whoever does not want to wait for that says so as before.
-        let (tenure, signal) = (self.tenure.clone(), interrupt());
-        tokio::spawn(async move {
-            signal.await;
-            tenure.leave();
-        });
-        self.ended()
     }
 
     /// Handles an event and all others that wait, up to a group.
@@ -409,6 +441,14 @@ impl Engine {
             Event::FetchLog(error) => self.fetch_log_ended(&error),
         }
         Ok(())
+    }
+
+    /// Waits until the frontier has parted from the other engines, so that they need not wait for this one.
+    fn let_frontier_go(mut self) {
+        self.channels.events.close();
+        self.tenure.leave();
+        // What is wrong with it was told, or does not matter any more.
+        let _ = tokio::task::block_in_place(|| self.frontier.finish());
     }
 
     fn ended(mut self) -> Result<(Ended, Box<dyn Frontier>), EngineError> {

@@ -98,10 +98,12 @@ impl Engine {
         self.others.asked = false;
         (self.others.over, self.others.is_quiet) = (over, is_quiet);
         self.others.most_pages = self.pages_before + self.others.own_pages + pages_left;
-        if engines > 0 && self.others.engines.max(1) != engines {
-            tracing::info!("{engines} engines are at this crawl now");
+        if engines > 0 {
+            if self.others.engines.max(1) != engines {
+                tracing::info!("{engines} engines are at this crawl now");
+            }
+            self.others.engines = engines;
         }
-        self.others.engines = engines;
         self.ledger = ledger;
         self.notes.versions = self.notes.versions.max(versions);
         for site in sites {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::tables::storage::SCOPE;
 use super::tables::{self, Batch, Checked, Durability, Inspected, Opened, Opening, Original, Place, Table, read_record};
-use super::{CrawlRecord, DiskPlace, Frontier, FrontierError, Peer, TableFrontier};
+use super::{CrawlRecord, DiskPlace, Frontier, FrontierError, Peer, TableFrontier, Tenure};
 use crate::ledger::Ledger;
 
 /// See the module. Whoever has one may use it: on disk the state directory's lock is held, in a database the lease under which it is opened.
@@ -21,6 +21,9 @@ pub trait Home {
     /// # Errors
     /// When there is none, or it cannot be read.
     fn inspect(&self) -> Result<Inspected<Box<dyn Frontier>>, FrontierError>;
+
+    /// The right to open what is here. Whoever leaves it is not kept waiting by a store that does not answer.
+    fn tenure(&self) -> Tenure;
 
     /// The record, if there is one that can be read.
     fn peek(&self) -> Option<CrawlRecord>;
@@ -80,6 +83,10 @@ impl Home for DiskPlace {
     fn inspect(&self) -> Result<Inspected<Box<dyn Frontier>>, FrontierError> {
         let Inspected { frontier, record, scope } = TableFrontier::inspect(self)?;
         Ok(Inspected { frontier: Box::new(frontier), record, scope })
+    }
+
+    fn tenure(&self) -> Tenure {
+        Tenure::unlimited()
     }
 
     fn peek(&self) -> Option<CrawlRecord> {

@@ -40,6 +40,7 @@ pub use home::{Entrance, Home};
 pub use postgres::{Access, Address, AddressError, Database, Holder, Peer};
 pub use rules::StoredFrontier;
 pub use sharded::DatabaseHome;
+pub(crate) use sharded::TAKEN_OVER_AFTER;
 pub use storage::ItemPlace;
 pub use story::{DeadLetter, OriginState, PageFacts, RejectedItem, Story, StoryEnd, Whereabouts};
 pub use tables::{
@@ -294,7 +295,7 @@ pub struct Committed {
 /// What [`Frontier::tend`] came to.
 #[derive(Debug, Default)]
 pub struct Tended {
-    /// Engines that are at the crawl, this one included.
+    /// Engines that are at the crawl, this one included; 0: nobody has looked this time.
     pub engines: usize,
     /// Origins that have requests to take now or later, found by others.
     pub woken: Vec<(Origin, Health)>,
@@ -310,7 +311,7 @@ pub struct Tended {
     pub leaving: Leaving,
     /// There may be refused items that are to be sent again.
     pub items_to_send: bool,
-    /// More has been found by others than was entered.
+    /// There is more to be seen to, now: more was found by others than was entered, or more is free than was taken.
     pub more: bool,
     /// Nothing that was found is on its way from one engine to another.
     pub is_quiet: bool,

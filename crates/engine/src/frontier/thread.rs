@@ -161,6 +161,18 @@ pub enum FrontierEvent {
     Failed(FrontierError),
 }
 
+/// Says so if the thread panics: nobody may wait for its answers then.
+struct Alarm<'e>(&'e mpsc::Sender<Event>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = FrontierError::Store("the thread of the frontier has panicked".to_owned());
+            let _ = self.0.blocking_send(Event::Frontier(FrontierEvent::Failed(error)));
+        }
+    }
+}
+
 /// The thread.
 pub struct FrontierThread {
     orders: mpsc::Sender<Order>,
@@ -210,6 +222,7 @@ fn run(
     mut orders: mpsc::Receiver<Order>,
     events: &mpsc::Sender<Event>,
 ) -> Result<Box<dyn Frontier>, FrontierError> {
+    let _alarm = Alarm(events);
     while let Some(order) = orders.blocking_recv() {
         let done = obey(frontier.as_mut(), order);
         let (answer, failed) = match done {
@@ -264,5 +277,21 @@ fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<FrontierEvent, Fron
             let changed = Changed::Requeued(Requeue { urls, items }, reply);
             Ok(FrontierEvent::Changed { changed, woken, ledger: Box::new(frontier.ledger().clone()) })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontier::MemoryFrontier;
+
+    #[test]
+    fn a_panic_is_told_to_whoever_waits_for_an_answer() {
+        let (events, mut heard) = mpsc::channel(1);
+        let thread = FrontierThread::start(Box::new(MemoryFrontier::in_memory()), events).unwrap();
+        thread.order(Order::Look(Look(Box::new(|_| panic!("this is what the test is about")))));
+        let Some(Event::Frontier(FrontierEvent::Failed(error))) = heard.blocking_recv() else { panic!("it does not say so") };
+        assert_eq!(error.to_string(), FrontierError::Store("the thread of the frontier has panicked".to_owned()).to_string());
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| thread.finish())).is_err());
     }
 }

@@ -14,8 +14,10 @@ use crate::frontier::{TakenOver, Tenure};
 pub(super) enum Line {
     /// Reads and commits.
     Work,
-    /// Renewals.
+    /// Renewals of the lease under which the crawl is opened.
     Lease,
+    /// Renewals of the engine's membership.
+    Member,
 }
 
 /// See the module. Every copy is the same.
@@ -24,7 +26,7 @@ pub(super) struct Keeper {
     standing: watch::Sender<Standing>,
     leaving: CancellationToken,
     /// What is wrong with each line.
-    troubles: Arc<Mutex<[Option<String>; 2]>>,
+    troubles: Arc<Mutex<[Option<String>; 3]>>,
     server: Arc<str>,
 }
 

@@ -52,7 +52,7 @@ impl Shared {
         let renew = move |session: Arc<Session>| async move {
             session.client.execute(statements::RENEW, &[&crawl, &id, &(LASTS.as_millis() as i64)]).await
         };
-        let own = self.another_connection(Line::Lease, keeper);
+        let own = self.another_connection(Line::Member, keeper);
         let renewals = Renewals::start(self.background.handle(), own, self.crawl.to_string(), renew);
         *self.member.lock().expect("no holder of this lock panics") = Some(Member { crawl, id, renewals });
         Ok(id)
@@ -63,9 +63,6 @@ impl Shared {
         let Some(member) = self.member.lock().expect("no holder of this lock panics").take() else { return };
         // First: a renewal that finds nothing to renew means that others have buried this engine.
         member.renewals.stop();
-        if self.connection.keeper().taken_over().is_some() {
-            return;
-        }
         let Some(session) = self.connection.last_session() else { return };
         let Member { crawl, id, .. } = member;
         self.background.wait(async move {

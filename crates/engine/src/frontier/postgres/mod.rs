@@ -45,6 +45,7 @@ pub use address::{Access, Address, AddressError};
 pub use lease::Holder;
 pub(super) use lease::Stand;
 pub use member::Peer;
+pub(super) use renewals::LASTS;
 pub(super) use shards::{Letter, Line};
 pub(super) use tables::{Group, PostgresTables, Sent};
 
@@ -290,6 +291,7 @@ impl Shared {
             Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(i32, i32)>>())
         };
         for (number, shards) in self.run(discarded)? {
+            tracing::info!("removing the rows of a crawl that was discarded: with millions of URLs this takes minutes");
             let last = number + shards;
             for text in Table::ALL.into_iter().map(statements::remove_some) {
                 let text = Arc::<str>::from(text);
@@ -312,6 +314,7 @@ impl Shared {
         let lease = self.lease.lock().expect("no holder of this lock panics").take();
         let (Some(lease), Some(session)) = (lease, self.connection.last_session()) else { return };
         lease.stop();
+        self.connection.keeper().note(Wire::Lease, None);
         let (crawl, epoch) = (self.crawl.to_string(), lease.epoch);
         self.background.wait(async move {
             // One that is not given back lapses.

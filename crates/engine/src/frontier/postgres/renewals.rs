@@ -24,7 +24,7 @@ const RENEW_AGAIN: Duration = Duration::from_millis(300);
 const RENEW_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long it lasts in the database. Whoever died is succeeded no later than this after the last renewal.
-pub(super) const LASTS: Duration = Duration::from_secs(10);
+pub(in crate::frontier) const LASTS: Duration = Duration::from_secs(10);
 
 /// How long it is relied on, from before a renewal is asked for: shorter, in case the clocks run at different speeds.
 pub(super) const RELIED_ON: Duration = Duration::from_secs(8);

@@ -108,8 +108,9 @@ pub(super) const GIVE_LEASE_BACK: &str = "UPDATE gossamer.crawls SET held_until 
 pub(super) const LOOK: &str =
     "SELECT number, shards, suffixes, epoch, held_until > clock_timestamp(), holder FROM gossamer.crawls WHERE name = $1";
 
-/// The crawls there are.
-pub(super) const NAMES: &str = "SELECT name FROM gossamer.crawls ORDER BY name";
+/// The crawls that were begun.
+pub(super) const NAMES: &str = "SELECT name FROM gossamer.crawls \
+                                WHERE EXISTS (SELECT FROM gossamer.crawl WHERE crawl = crawls.number AND key = 'record') ORDER BY name";
 
 /// Discards crawl `$1`, held with epoch `$2`, that has the number `$3`: it gets another one, and is divided by the list `$4` from then on. The shards go at once, and with them the right to write
 /// by the old numbers.

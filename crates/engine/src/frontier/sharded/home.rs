@@ -16,7 +16,7 @@ use crate::frontier::rules::Entry;
 use crate::frontier::tables::storage::RECORD;
 use crate::frontier::tables::{Room, Table, Tables, check_frontier, check_parsers, damaged, read_record, read_scope};
 use crate::frontier::{
-    Checked, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Inspected, Opening, Original, OutputMark, Peer,
+    Checked, CrawlRecord, Entrance, Frontier, FrontierError, Holder, Home, Inspected, Opening, Original, OutputMark, Peer, Tenure,
 };
 
 /// Shards of a crawl that begins: enough to give each of ten engines a share that is about fair. The first start decides.
@@ -223,7 +223,15 @@ impl DatabaseHome {
         }
         let had_peers = !peers.is_empty();
         // Those who have completed it are about to end, and one that was rescanning it did so alone, and is dead.
+        let mut waits = false;
         while !peers.is_empty() && found.as_ref().is_some_and(|record| record.complete || record.rescanning) {
+            if !std::mem::replace(&mut waits, true) {
+                tracing::info!(
+                    "waiting for the engine {}, which has yet to end its part of the crawl {}",
+                    peers[0].name,
+                    self.shared.crawl
+                );
+            }
             self.shared.pause(PAUSE);
             peers = self.peers(stand.number)?;
             found = self.record(&stand, &lines)?;
@@ -306,6 +314,10 @@ impl Home for DatabaseHome {
             scope
         });
         Ok(Inspected { frontier: Box::new(frontier), record, scope })
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.shared.tenure()
     }
 
     fn peek(&self) -> Option<CrawlRecord> {

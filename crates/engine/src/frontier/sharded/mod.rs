@@ -44,6 +44,7 @@ use crate::scope::{Scope, Site};
 use letter::Message;
 
 pub use home::DatabaseHome;
+pub(crate) use tend::TAKEN_OVER_AFTER;
 pub(super) use territory::{Division, SUFFIXES, Shard, Territory};
 
 /// Keys of URLs that were sent to other shards and need not be sent again, remembered up to so many; then all are forgotten.
@@ -486,7 +487,10 @@ impl Frontier for ShardedFrontier {
             let Requeued { urls, items, woken } = held.frontier.requeue(reason)?;
             requeued.urls += urls;
             requeued.items += items;
-            requeued.woken.extend(woken);
+            // Nobody here hands out what is being left: its next engine finds it.
+            if !held.leaving {
+                requeued.woken.extend(woken);
+            }
         }
         let may_have = |ledger: &&Ledger| ledger.urls.dead > 0 || ledger.items.rejected > 0;
         let others: Vec<Shard> = self.elsewhere.iter().filter(|(_, ledger)| may_have(ledger)).map(|(shard, _)| *shard).collect();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::letter::Message;
 use super::{Beside, Shard, ShardedFrontier, ahead, read_noted};
-use crate::frontier::postgres::{Letter, Line, PostgresTables};
+use crate::frontier::postgres::{LASTS, Letter, Line, PostgresTables};
 use crate::frontier::rules::Answer;
 use crate::frontier::storage::Storage;
 use crate::frontier::{CrawlRecord, Frontier, FrontierError, Leaving, Notes, PageBudget, Tended};
@@ -17,6 +17,9 @@ use crate::scope::Scope;
 /// How often the others are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long after its last sign of life what an engine had is another one's, if that tends at this moment.
+pub(crate) const TAKEN_OVER_AFTER: Duration = LASTS.saturating_add(LOOK);
+
 /// Shards that are opened at a time: what is committed waits meanwhile.
 const OPENED: usize = 8;
 
@@ -25,7 +28,7 @@ pub(super) const LETTERS: usize = 512;
 
 impl ShardedFrontier {
     pub(super) fn tend_shards(&mut self, scope: &Scope, budget: Option<PageBudget>) -> Result<Tended, FrontierError> {
-        let mut tended = Tended { engines: 1, ..Tended::default() };
+        let mut tended = Tended::default();
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             self.looked = Some(Instant::now());
             self.look_around(&mut tended)?;
@@ -67,7 +70,13 @@ impl ShardedFrontier {
             for shard in back {
                 self.tell_of(shard, tended);
             }
-            for shard in self.take_free(&lines, room.min(OPENED))? {
+            let taken = self.take_free(&lines, room.min(OPENED))?;
+            if taken.len() == OPENED && room > OPENED {
+                // The rest comes next, after what waits to be committed.
+                self.looked = None;
+                tended.more = true;
+            }
+            for shard in taken {
                 self.tell_of(shard, tended);
                 tended.cookies.extend(self.held[&shard].frontier.cookies()?);
                 tended.items_to_send = true;
@@ -151,7 +160,7 @@ impl ShardedFrontier {
         if letters.is_empty() {
             return Ok(false);
         }
-        tended.more = letters.len() == LETTERS;
+        tended.more |= letters.len() == LETTERS;
         // What joined the scope with what was found is known before that is fetched.
         self.read_whole(tended)?;
         let (mut answer, mut changed, mut beside) = (Answer::default(), BTreeSet::new(), Beside::default());

@@ -333,6 +333,19 @@ fn a_spider_must_know_the_parsers_of_what_engines_had_sent_each_other_too() {
 }
 
 #[test]
+fn all_that_a_dead_engine_had_is_taken_over_some_at_a_time_without_a_pause() {
+    let desk = Desk::database();
+    let start = |place: &str| Engine::start_at(&database().enter_in(name(&desk).clone(), 20, holder(place)).unwrap());
+    let _dead = start("dead");
+    let mut other = start("other");
+    bury(&desk, "dead");
+    other.look_again();
+    // What is committed in between does not wait for all of them.
+    let steps: Vec<(bool, usize)> = std::iter::repeat_with(|| (other.tend().more, held_by(&desk, &other))).take(3).collect();
+    assert_eq!(steps, [(true, 8), (true, 16), (false, 20)]);
+}
+
+#[test]
 fn a_shard_is_left_only_when_nothing_of_it_is_handed_out() {
     let desk = Desk::database();
     let mut one = Engine::start(&desk, "one");
