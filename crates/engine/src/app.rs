@@ -25,6 +25,7 @@ use crate::engine::{Channels, Ended, Engine, EngineError, RESEND, Recruit};
 use crate::event::{EVENTS, Event};
 use crate::fetch_log::{FetchLog, LogStart};
 use crate::frontier::{CrawlRecord, Database, DiskPlace, FrontierError, Home, Inspected, OutputMark, TakenOver, Tenure};
+use crate::interrupts::Interrupts;
 use crate::ledger::UrlCounts;
 use crate::limits::DIAL;
 use crate::lives::Lives;
@@ -56,6 +57,8 @@ pub enum StartError {
     Mistakes(Vec<String>),
     /// Something that was needed is not there.
     Failed(anyhow::Error),
+    /// It had begun, and cannot go on. What is committed is safe.
+    BrokenOff(anyhow::Error),
 }
 
 impl From<anyhow::Error> for StartError {
@@ -85,10 +88,20 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
         false => None,
     };
     let source = seed_source(args, practice.as_ref())?;
-    let (mut args, mut lives) = (args.clone(), Lives::begin(Instant::now()));
+    let (mut args, mut lives, interrupts) = (args.clone(), Lives::begin(Instant::now()), Interrupts::default());
     loop {
-        let error = match run_once(&args, (source.clone(), practice.as_ref()), registry.clone(), screen.clone(), &mut lives).await {
-            Err(StartError::Failed(error)) if is_taken_over(&error) => error,
+        let starter = Starter {
+            args: &args,
+            source: source.clone(),
+            practice: practice.as_ref(),
+            registry: registry.clone(),
+            screen: screen.clone(),
+        };
+        let had_begun = lives.opened();
+        let error = match run_once(starter, &mut lives, &interrupts).await {
+            // Whoever was told to end joins nobody again.
+            Err(StartError::Failed(error)) if is_taken_over(&error) && !interrupts.any() => error,
+            Err(StartError::Failed(error)) if had_begun || is_of_frontier(&error) => return Err(StartError::BrokenOff(error)),
             ended => return ended,
         };
         if lives.opened() {
@@ -104,7 +117,7 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
             tokio::time::sleep(pause).await;
             Ok(())
         };
-        unless_told_to_end(true, wait).await?;
+        unless_told_to_end(Some(&interrupts), wait).await.map_err(StartError::BrokenOff)?;
     }
 }
 
@@ -113,38 +126,54 @@ fn is_taken_over(error: &anyhow::Error) -> bool {
     let of_frontier = error.downcast_ref::<FrontierError>();
     let of_engine = error.downcast_ref::<EngineError>().and_then(|error| match error {
         EngineError::Frontier(error) => Some(error),
-        EngineError::NoWorkers(_) | EngineError::Thread(_) | EngineError::Interrupted(_) => None,
+        EngineError::NoWorkers(_) | EngineError::Thread(_) => None,
     });
     matches!(of_frontier.or(of_engine), Some(FrontierError::TakenOver(_)))
 }
 
-/// One life of an engine.
-async fn run_once(
-    args: &Args,
-    (source, practice): (SeedSource, Option<&PracticeSite>),
+/// Whether the engine was at work when its frontier failed.
+fn is_of_frontier(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<EngineError>(), Some(EngineError::Frontier(_)))
+}
+
+/// What a life of an engine is started with.
+struct Starter<'a> {
+    args: &'a Args,
+    source: SeedSource,
+    practice: Option<&'a PracticeSite>,
     registry: Registry,
     screen: Screen,
-    lives: &mut Lives,
-) -> Result<Done, StartError> {
+}
+
+/// One life of an engine.
+async fn run_once(starter: Starter<'_>, lives: &mut Lives, interrupts: &Interrupts) -> Result<Done, StartError> {
+    let Starter { args, source, practice, registry, screen } = starter;
     let mut config = Config::build(args, source, &registry.names()).map_err(StartError::Mistakes)?;
     let state = StateDir::open(config.state.as_deref())?;
-    let home = unless_told_to_end(!lives.is_first(), find_home(&config, &state)).await?;
+    // In a first life a signal ends the process by itself until it is at a crawl with others, or at work.
+    let listens = (!lives.is_first()).then_some(interrupts);
+    let home = unless_told_to_end(listens, find_home(&config, &state)).await?;
     let wanted = CrawlToOpen {
         crawl: &config.crawl,
         spider: config.spider.as_ref().map(|loaded| &loaded.file.hash),
+        // The practice crawl begins anew whenever it is started, and that once.
         fresh: config.fresh && !lives.opened(),
-        rescan: config.rescan && !lives.opened(),
+        rescan: config.rescan,
         goes_on: lives.opened(),
     };
-    let ear = (!lives.is_first()).then(|| leave_when_told(home.tenure()));
+    let ear = listens.map(|interrupts| leave_when_told(interrupts, home.tenure()));
     let opened = state.open_frontier(&*home, &wanted, &|name| config.has_parser(name));
-    if ear.is_some_and(|ear| ear.is_finished()) {
+    if interrupts.any() {
         return Err(interrupted().into());
     }
     let Some(mut opened) = opened? else {
         return Ok(completed_by_others(&config, &state, &*home, lives.began())?);
     };
     lives.open();
+    // Whoever is at a crawl with others parts from them before it ends.
+    let tenure = opened.frontier.tenure();
+    let listens = listens.or_else(|| tenure.is_shared().then_some(interrupts));
+    let ear = ear.or_else(|| listens.map(|interrupts| leave_when_told(interrupts, tenure.clone())));
     // What was opened holds on to it, and is dropped at the end.
     drop(home);
     let resume_output_at = resume_output(&config, &opened)?;
@@ -161,22 +190,20 @@ async fn run_once(
     config.engine.versions = opened.record.versions;
     let CrawlRecord { crawl: name, run, epoch, .. } = opened.record.clone();
     let hello = Hello::new(Role::Engine, Some(CrawlIdentity { crawl: name, run, epoch }));
-    // One that is at a crawl with others parts from them before it ends.
-    let tenure = opened.frontier.tenure();
-    let stored = unless_told_to_end(!lives.is_first() || tenure.is_shared(), Stored::open(&config, &state, &hello, &tenure)).await?;
-    let (began, started) = (lives.began(), lives.this_began());
-    let done = crawl(&config, &state, Start { stored, opened, resume_output_at, hello, registry, began, started, screen }).await?;
+    let stored = unless_told_to_end(listens, Stored::open(&config, &state, &hello, &tenure)).await?;
+    let (began, started, interrupts) = (lives.began(), lives.this_began(), interrupts.clone());
+    let start = Start { stored, opened, resume_output_at, hello, registry, began, started, screen, interrupts, ear };
+    let done = crawl(&config, &state, start).await?;
     drop(state);
     Ok(done)
 }
 
-/// Waits for something. In a first life a signal ends the process by itself; where that must not be, or a former life has taken signals over, they
-/// are heard here.
-async fn unless_told_to_end<T>(hears: bool, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+/// Waits for something, or for a signal if anybody listens.
+async fn unless_told_to_end<T>(listens: Option<&Interrupts>, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let told = async {
-        match hears {
-            true => rpcsupport::process::shutdown_signal().await,
-            false => std::future::pending().await,
+        match listens {
+            Some(interrupts) => interrupts.reached(1).await,
+            None => std::future::pending().await,
         }
     };
     tokio::select! {
@@ -185,9 +212,9 @@ async fn unless_told_to_end<T>(hears: bool, work: impl Future<Output = anyhow::R
     }
 }
 
-/// The same where this task cannot look up: at a signal what waits for the database is cut off. Ended once there was one.
-fn leave_when_told(tenure: Tenure) -> AbortOnDropHandle<()> {
-    let told = rpcsupport::process::shutdown_signal();
+/// The same where this task cannot look up: at a signal what waits for the database is cut off.
+fn leave_when_told(interrupts: &Interrupts, tenure: Tenure) -> AbortOnDropHandle<()> {
+    let told = interrupts.reached(1);
     AbortOnDropHandle::new(tokio::spawn(async move {
         told.await;
         tenure.leave();
@@ -205,7 +232,8 @@ async fn find_home(config: &Config, state: &StateDir) -> anyhow::Result<Box<dyn 
         return Ok(Box::new(DiskPlace::new(state.frontier(), config.sync)));
     };
     let holder = state.keep_place(Some(&SharedFrontier { address: address.clone(), crawl: config.crawl.clone() }))?;
-    let database = Database::reach(address.clone(), access.clone(), config.engine.wait_for_workers)?;
+    let (to, with, patience) = (address.clone(), access.clone(), config.engine.wait_for_workers);
+    let database = tokio::task::spawn_blocking(move || Database::reach(to, with, patience)).await??;
     let waits = {
         let crawl = config.crawl.clone();
         move |holder: &str| tracing::info!("the engine {holder} is opening the crawl {crawl}: waiting for it")
@@ -243,11 +271,14 @@ struct Start {
     began: Instant,
     started: Instant,
     screen: Screen,
+    interrupts: Interrupts,
+    /// Who listens until the engine does.
+    ear: Option<AbortOnDropHandle<()>>,
 }
 
 /// The work between the start and the report.
 async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Result<Done> {
-    let Start { stored, opened, resume_output_at, hello, registry, began, started, screen } = start;
+    let Start { stored, opened, resume_output_at, hello, registry, began, started, screen, interrupts, ear } = start;
     let OpenedFrontier { frontier, record, .. } = opened;
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (dispatches, dispatch_queue) = async_channel::bounded(config.engine.worker_count);
@@ -311,11 +342,16 @@ async fn crawl(config: &Config, state: &StateDir, start: Start) -> anyhow::Resul
     let channels = Channels { dispatches, pages, events, progress, frontier: frontier_events, recruits, permits };
     let scheduler = Scheduler::new(config.hosts.clone());
     let (settings, scope) = (config.engine.clone(), config.scope.clone());
-    let engine = Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, joined, channels, began)?;
-    // As a task: what wakes it is then mostly on the same thread, which the one that waits for the whole crawl never is.
-    let ended = match tokio::spawn(engine.run(rpcsupport::process::shutdown_signal)).await {
-        Ok(ended) => ended,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    let ended = match Engine::new(settings, scope, frontier, config.seeds.clone(), scheduler, joined, channels, began) {
+        Ok(engine) => {
+            drop(ear);
+            // As a task: what wakes it is then mostly on the same thread, which the one that waits for the whole crawl never is.
+            match tokio::spawn(engine.run(move |count| interrupts.reached(count))).await {
+                Ok(ended) => ended,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        }
+        Err(error) => Err(error),
     };
     let elapsed = began.elapsed();
 
@@ -592,9 +628,4 @@ fn start_output(config: &Config, resume_at: Option<u64>, events: mpsc::Sender<Ev
 fn saver_identity(config: &Config, hello: &Hello) -> SaverIdentity {
     let CrawlIdentity { crawl, run, .. } = hello.crawl.clone().expect("an engine says for which crawl it calls");
     SaverIdentity { crawl, run, spider: config.spider.as_ref().map(|loaded| loaded.file.hash.clone()), schema: config.schema() }
-}
-
-/// Whether a crawl never began, for the exit code.
-pub fn never_began(error: &anyhow::Error) -> bool {
-    !matches!(error.downcast_ref::<EngineError>(), Some(EngineError::Frontier(_) | EngineError::Interrupted(_)))
 }

@@ -51,10 +51,10 @@ pub fn main_with(registry: Registry) -> ExitCode {
             if report.is_success() && problem.is_none() { SUCCESS } else { FAILURE }
         }
         Err(StartError::Mistakes(mistakes)) => tell(&mistakes),
-        Err(StartError::Failed(error)) => {
-            let code = if app::never_began(&error) { NOT_STARTED } else { FAILURE };
+        Err(StartError::Failed(error)) => tell(&[format!("{error:#}")]),
+        Err(StartError::BrokenOff(error)) => {
             tell(&[format!("{error:#}")]);
-            code
+            FAILURE
         }
     };
     ExitCode::from(code)

@@ -64,6 +64,9 @@ pub struct Sent<'r> {
     pub worker: Cow<'r, str>,
     /// Which attempt it is, from 1.
     pub attempt: u32,
+    /// The host whose robots.txt is sought, where a redirect has led from there to this one, whoever has this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led_from: Option<Cow<'r, str>>,
     /// The pause that is in force between two requests to the host, without jitter, in whole milliseconds.
     pub delay_ms: u64,
     /// The pause that was in force since the last request under the clock that the host shares with others, where it shares one.
@@ -105,7 +108,8 @@ pub struct Came<'r> {
     /// The proxy that it was fetched through: scheme, host and port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Cow<'r, str>>,
-    /// The lease of the crawl had lapsed when it was heard of: by then others may have visited the host, and when it ended is not known.
+    /// The lease of the crawl had lapsed, or the database did not answer, when it was heard of: others may have visited the host by then, and when it
+    /// ended is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
     /// The worker fell silent and may still be fetching until then.
@@ -188,7 +192,8 @@ impl FetchLog {
     /// # Errors
     /// When it could not be written: the request must not be sent.
     pub async fn sent(&self, dispatch: &Dispatch) -> Result<u64, LogEnded> {
-        let Dispatch { request, terms, lease, robots_allow, .. } = dispatch;
+        let Dispatch { request, terms, lease, robots, robots_allow, .. } = dispatch;
+        let led_from = robots.as_ref().map(|errand| errand.of.host()).filter(|host| host.as_str() != request.url.host_str());
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let record = Record::Dispatch(Sent {
             at_ms: self.clock.millis_by(Instant::now()),
@@ -197,6 +202,7 @@ impl FetchLog {
             url: request.url.as_str().into(),
             worker: lease.client.name().into(),
             attempt: request.tries.attempts + 1,
+            led_from: led_from.as_ref().map(|host| host.as_str().into()),
             delay_ms: terms.delay.as_millis() as u64,
             shared_delay_ms: terms.shared_delay.map(|delay| delay.as_millis() as u64),
             most: terms.most,
@@ -206,7 +212,7 @@ impl FetchLog {
         Ok(number)
     }
 
-    /// Notes the end of a request; `late`: the lease has lapsed meanwhile.
+    /// Notes the end of a request; `late`: the lease does not hold any more.
     ///
     /// # Errors
     /// When it could not be written.

@@ -17,6 +17,7 @@ mod clock;
 pub mod request;
 
 pub mod domain;
+pub mod interrupts;
 pub mod ledger;
 pub mod scope;
 

@@ -109,8 +109,6 @@ pub struct JobTemplate {
 pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<JobTemplate>, events: mpsc::Sender<Event>) {
     while let Ok(dispatch) = dispatches.recv().await {
         let end = match &template.log {
-            // This process may have been frozen since it was handed out, and the host another engine's by now.
-            _ if !template.tenure.holds(Instant::now()) => not_sent("the lease has lapsed"),
             Some(log) => logged(&dispatch, &template, log).await,
             None => process(&dispatch, &template).await,
         };
@@ -123,6 +121,9 @@ pub async fn run(dispatches: async_channel::Receiver<Dispatch>, template: Arc<Jo
 
 /// As [`process`], between two records of the fetch log.
 async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> End {
+    if !template.tenure.holds(Instant::now()) {
+        return not_sent(NOT_OURS);
+    }
     let Ok(number) = log.sent(dispatch).await else {
         // The engine stops.
         return not_sent("no fetch log");
@@ -133,6 +134,9 @@ async fn logged(dispatch: &Dispatch, template: &JobTemplate, log: &FetchLog) -> 
     end
 }
 
+/// Why nothing is sent while the tenure does not hold.
+const NOT_OURS: &str = "the lease has lapsed, or the database does not answer";
+
 /// As if the worker had no time: it costs the request nothing.
 fn not_sent(why: &str) -> End {
     let verdict = Verdict::Failed(WireError::new(code::BUSY, RetryClass::Peer, why));
@@ -141,6 +145,10 @@ fn not_sent(why: &str) -> End {
 
 /// One limit for all that a dispatch may need, so that it ends before its host's slot is taken for free.
 async fn process(dispatch: &Dispatch, template: &JobTemplate) -> End {
+    // This process may have been frozen since it was handed out, and the host be another engine's by now.
+    if !template.tenure.holds(Instant::now()) {
+        return not_sent(NOT_OURS);
+    }
     // In a box, for it is large, and is moved into the limit's own.
     match within(template.deadline, Box::pin(attempt(dispatch, template))).await {
         Some(Ok(outcome)) => End::Answered(outcome),

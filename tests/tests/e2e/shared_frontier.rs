@@ -11,6 +11,7 @@ use tests::ask::{ask, ask_database, assert_sound, assert_sound_in, await_status,
 use tests::crawl::{Crawl, Finished, Running};
 use tests::exact::{assert_complete, assert_fetched, assert_fetched_once, assert_stored};
 use tests::polite::{assert_apart, audit_all};
+use tests::port;
 use tests::program::Program;
 use tests::server::Server;
 use tests::site::PracticeSite;
@@ -182,11 +183,25 @@ fn an_engine_that_was_given_up_and_is_told_to_end_ends_and_joins_nobody() {
     first.process.thaw();
     let ended = first.process.exit();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("error: interrupted; the other engines of the crawl zhenai have gone on without"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: the other engines of the crawl zhenai have gone on without this one"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("joining them again"), "{}", ended.stderr);
     world.site.release();
     world.assert_exact(&second.finish());
     assert_sound_in(&world.database);
+}
+
+#[test]
+fn an_engine_that_is_told_to_end_while_it_waits_for_the_itemsaver_leaves_the_crawl_to_others_at_once() {
+    let (site, folder, database) = (PracticeSite::small(), tempfile::tempdir().unwrap(), postgres::database());
+    let itemsaver = format!(":{}", port::reserve());
+    let engine = people(&site, &folder.path().join("state"), &database).args(["--itemsaver-host", &itemsaver]).start();
+    engine.process.line("error connecting to 127.0.0.1");
+    engine.process.interrupt();
+    let ended = engine.process.exit();
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: interrupted before anything was handed out"), "{}", ended.stderr);
+    // What is refused while an engine is at the crawl.
+    assert_sound_in(&database);
 }
 
 #[test]

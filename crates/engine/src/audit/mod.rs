@@ -5,7 +5,8 @@
 //!
 //! Several engines have a log each, read together in the order of time. One engine at a time has a host, and leaves it with nothing in flight; if
 //! another one visits it although something is, the former has been given up: it was killed, frozen or cut off. What it had in flight there has
-//! ended without a known end, and it must send nothing more until it joins again.
+//! ended without a known end, and it must send nothing more until it joins again. What an engine only presumes of an end, because it was restarted
+//! or heard of it late, binds that engine and none of the others.
 
 mod findings;
 mod logs;
@@ -86,15 +87,35 @@ struct Engine {
 struct InFlight {
     clock: String,
     host: String,
+    /// It is at a host of somebody, to which a redirect of another one's robots.txt has led.
+    is_led_away: bool,
 }
 
 #[derive(Default)]
 struct Clock {
     in_flight: usize,
-    /// When silent workers have ended at last, with the log that says so.
+    /// When silent workers have ended at last, by the log that says so, whose engine waits for that.
     silent: Vec<(usize, u64)>,
-    /// When the last request ended, where that is said, and its host.
-    ended: Option<(u64, Place, String)>,
+    /// When the last request ended.
+    ended: Option<End>,
+    /// What engines presume of later ends, by log.
+    presumed: HashMap<usize, End>,
+}
+
+/// The end of a request.
+#[derive(Clone)]
+struct End {
+    at_ms: u64,
+    /// Where that is said.
+    place: Place,
+    host: String,
+}
+
+impl Clock {
+    /// The last end that binds an engine.
+    fn last(&self, log: usize) -> Option<&End> {
+        self.ended.iter().chain(self.presumed.get(&log)).max_by_key(|end| end.at_ms)
+    }
 }
 
 impl Audit {
@@ -103,11 +124,11 @@ impl Audit {
         // What was in flight has ended with its process, at the latest when the next one began.
         let Engine { in_flight, lost, .. } = std::mem::take(&mut self.engines[log]);
         self.found.open += (in_flight.len() + lost.len()) as u64;
-        for InFlight { clock, host } in in_flight.into_values() {
-            self.let_go(&host);
+        for InFlight { clock, host, is_led_away } in in_flight.into_values() {
+            self.let_go(&host, is_led_away);
             let clock = self.clock(clock);
             clock.in_flight -= 1;
-            clock.ended = Some((start.at_ms, place.clone(), host));
+            clock.presumed.insert(log, End { at_ms: start.at_ms, place: place.clone(), host });
         }
         for clock in self.clocks.values_mut() {
             clock.silent.retain(|(of, _)| *of != log);
@@ -116,7 +137,10 @@ impl Audit {
 
     fn sent(&mut self, log: usize, place: &Place, sent: &Sent<'_>) {
         self.found.requests += 1;
-        self.take_over(log, place, &sent.host);
+        let is_led_away = sent.led_from.as_deref().is_some_and(|from| ground(from) != ground(&sent.host));
+        if !is_led_away {
+            self.take_over(log, place, &sent.host);
+        }
         let name = self.clock_of(&sent.host);
         let least = self.options.delay.map_or(0, |delay| delay.as_millis() as u64);
         let clock = self.clocks.entry(name.clone()).or_default();
@@ -129,33 +153,30 @@ impl Audit {
         if sent.robots_allow == Some(false) || CrawlUrl::parse(&sent.url).is_ok_and(|url| forbids(&url)) {
             kinds.push(BreachKind::Robots);
         }
-        if let Some((ended, earlier, host)) = &clock.ended {
+        if let Some(End { at_ms, place, host }) = clock.last(log) {
             // Hosts that share a clock may differ in their delays: that of the one before counts.
             let in_force = if *host == sent.host { sent.delay_ms } else { sent.shared_delay_ms.unwrap_or(0) };
-            let (after_ms, delay_ms) = (sent.at_ms.saturating_sub(*ended), in_force.max(least));
+            let (after_ms, delay_ms) = (sent.at_ms.saturating_sub(*at_ms), in_force.max(least));
             if after_ms < delay_ms {
-                kinds.push(BreachKind::TooSoon { earlier: earlier.clone(), after_ms, delay_ms });
+                kinds.push(BreachKind::TooSoon { earlier: place.clone(), after_ms, delay_ms });
             }
         }
         clock.silent.retain(|(_, until)| *until > sent.at_ms);
         clock.in_flight += 1;
-        let in_flight = clock.in_flight + clock.silent.len();
+        let in_flight = clock.in_flight + clock.silent.iter().filter(|(of, _)| *of == log).count();
         let by_delay = (least > 0).then_some(1);
         let most = [sent.most, self.options.per_host, by_delay].into_iter().flatten().min();
         if let Some(most) = most.filter(|most| in_flight > *most) {
             kinds.push(BreachKind::TooMany { in_flight, most });
         }
-        self.engines[log].in_flight.insert(sent.number, InFlight { clock: name.clone(), host: sent.host.to_string() });
+        self.engines[log].in_flight.insert(sent.number, InFlight { clock: name.clone(), host: sent.host.to_string(), is_led_away });
         for kind in kinds {
             self.found.breach(Breach { place: place.clone(), clock: name.clone(), url: sent.url.to_string(), kind });
         }
     }
 
     fn came(&mut self, log: usize, place: &Place, came: &Came<'_>) {
-        if let Some(FetchedRobots { of, rules }) = &came.robots {
-            self.rules.insert(of.to_string(), RobotsRules::clone(rules));
-        }
-        let Some(InFlight { clock: name, host }) = self.engines[log].in_flight.remove(&came.number) else {
+        let Some(InFlight { clock: name, host, is_led_away }) = self.engines[log].in_flight.remove(&came.number) else {
             // It came when others had gone on without this engine.
             if !self.engines[log].lost.remove(&came.number) {
                 let (clock, url, kind) = (came.host.to_string(), came.url.to_string(), BreachKind::Unannounced);
@@ -163,21 +184,26 @@ impl Audit {
             }
             return;
         };
-        self.let_go(&host);
+        self.let_go(&host, is_led_away);
+        if let Some(FetchedRobots { of, rules }) = came.robots.as_ref().filter(|_| !came.late) {
+            self.rules.insert(of.to_string(), RobotsRules::clone(rules));
+        }
         if let Some(address) = came.address.filter(|_| self.options.by == PolitenessBy::Address) {
             self.addresses.insert(host.clone(), address.to_canonical());
         }
-        let ended = Some((came.at_ms, place.clone(), host.clone()));
+        let end = End { at_ms: came.at_ms, place: place.clone(), host: host.clone() };
         let now = self.clock_of(&host);
-        let clock = self.clock(name);
+        let clock = self.clock(name.clone());
         clock.in_flight -= 1;
-        if came.late {
-            return;
-        }
         clock.silent.extend(came.until_ms.map(|until| (log, until)));
-        clock.ended.clone_from(&ended);
         // A host whose address has become known is under that one's clock from now on.
-        self.clock(now).ended = ended;
+        for name in [name, now] {
+            let clock = self.clock(name);
+            match came.late {
+                true => _ = clock.presumed.insert(log, end.clone()),
+                false => clock.ended = Some(end.clone()),
+            }
+        }
     }
 
     /// An engine visits a host. If another one has something in flight there, that one has been given up.
@@ -195,14 +221,17 @@ impl Audit {
         };
         let former = &mut self.engines[had];
         former.given_up.get_or_insert_with(|| (host.to_owned(), place.clone()));
-        for (number, lost) in former.in_flight.extract_if(|_, had| ground(&had.host) == ground(host)) {
+        for (number, lost) in former.in_flight.extract_if(|_, had| !had.is_led_away && ground(&had.host) == ground(host)) {
             former.lost.insert(number);
             self.clocks.entry(lost.clock).or_default().in_flight -= 1;
         }
     }
 
-    /// A request to this host has ended, by the engine that has it.
-    fn let_go(&mut self, host: &str) {
+    /// A request to this host has ended, by the engine that has it unless it was led there.
+    fn let_go(&mut self, host: &str, is_led_away: bool) {
+        if is_led_away {
+            return;
+        }
         if let Entry::Occupied(mut entry) = self.held.entry(ground(host).to_owned()) {
             entry.get_mut().1 -= 1;
             if entry.get().1 == 0 {

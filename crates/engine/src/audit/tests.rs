@@ -12,6 +12,7 @@ fn sent(at_ms: u64, number: u64, host: &str, delay_ms: u64, most: Option<usize>)
         url: url.into(),
         worker: "w".into(),
         attempt: 1,
+        led_from: None,
         delay_ms,
         shared_delay_ms: Some(delay_ms),
         most,
@@ -234,6 +235,45 @@ fn an_end_that_is_heard_of_too_late_says_nothing_of_when_it_was() {
     let frozen = [start(0), sent(10, 1, "a", 100, Some(1)), late];
     let found = audit_all(&[&frozen, &[start(0), sent(20_001, 1, "a", 100, Some(1)), came(20_010, 1, "a")]]);
     assert_eq!((found.breached, found.open), (0, 0));
+    // Its own engine goes by it, if nobody else has come.
+    let kind = BreachKind::TooSoon { earlier: line(3), after_ms: 1, delay_ms: 100 };
+    assert_eq!(breaches(&[&frozen[..], &[sent(20_001, 2, "a", 100, Some(1))]].concat(), AuditOptions::default()), [(4, kind)]);
+}
+
+#[test]
+fn an_engine_that_is_started_again_does_not_hold_up_the_one_that_has_taken_over() {
+    let killed = [start(0), sent(10, 1, "a", 10_000, Some(1)), start(15_000), sent(15_001, 1, "b", 0, None)];
+    let other = [start(0), sent(20_000, 1, "a", 10_000, Some(1)), came(20_010, 1, "a")];
+    let found = audit_all(&[&killed, &other]);
+    assert_eq!((found.breached, found.open), (0, 2));
+}
+
+#[test]
+fn the_silent_worker_of_one_engine_takes_no_slot_of_another() {
+    let mut silent = came(20, 1, "a");
+    if let Record::Outcome(came) = &mut silent {
+        came.until_ms = Some(40_000);
+    }
+    let killed = [start(0), sent(10, 1, "a", 10, Some(1)), silent];
+    assert_eq!(audit_all(&[&killed, &[sent(10_500, 1, "a", 10, Some(1))]]).breached, 0);
+}
+
+#[test]
+fn whose_robots_txt_leads_to_a_host_of_another_engine_neither_takes_it_nor_is_given_up() {
+    let mut led = sent(20, 1, "b.net", 0, None);
+    if let Record::Dispatch(sent) = &mut led {
+        sent.led_from = Some("a.com".into());
+    }
+    let one = [led, came(40, 1, "b.net"), sent(60, 2, "a.com", 0, None), came(70, 2, "a.com")];
+    let other = [
+        sent(10, 1, "b.net", 0, None),
+        sent(30, 2, "b.net", 0, None),
+        came(50, 1, "b.net"),
+        came(50, 2, "b.net"),
+        sent(60, 3, "b.net", 0, None),
+    ];
+    let found = audit_all(&[&one, &other]);
+    assert_eq!((found.breached, found.open, found.requests), (0, 1, 5));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::args::AuditArgs;
@@ -18,11 +19,12 @@ pub(super) fn run(args: &AuditArgs) -> Result<Outcome, CommandError> {
     let by = by.as_deref().map(|text| politeness_by(text).map_err(|why| mistake("--politeness-by", text, why))).transpose()?;
     let mut known = BTreeSet::new();
     let open = |log: &PathBuf| {
-        let cannot = |why: &dyn std::fmt::Display| CommandError::Mistake(format!("cannot open the fetch log {}: {why}", log.display()));
-        if !known.insert(log.canonicalize().map_err(|error| cannot(&error))?) {
+        let opened = File::open(log).and_then(|file| file.metadata().map(|facts| (file, facts)));
+        let cannot = |error| CommandError::Mistake(format!("cannot open the fetch log {}: {error}", log.display()));
+        let (file, facts) = opened.map_err(cannot)?;
+        if facts.is_file() && !known.insert((facts.dev(), facts.ino())) {
             return Err(CommandError::Mistake(format!("the fetch log {} is given twice", log.display())));
         }
-        let file = File::open(log).map_err(|error| cannot(&error))?;
         Ok((log.display().to_string(), BufReader::new(file)))
     };
     let logs = logs.iter().map(open).collect::<Result<Vec<_>, _>>()?;

@@ -69,13 +69,10 @@ impl Destination {
             Destination::Database(address, access) => {
                 let (crawl, lock) = (original.record.crawl.clone(), StateDir::open(None).map_err(CommandError::State)?);
                 let database = Database::reach(address.clone(), access.clone(), DIAL)?;
-                let home = database.home(crawl.clone(), lock.holder());
                 // Seen before it is taken, since it may be the very one that is copied.
-                if home.peek().is_some() {
-                    return Err(FrontierError::Taken(home.name()).into());
+                if database.crawls()?.iter().any(|known| known == crawl.as_str()) {
+                    return Err(FrontierError::Taken(format!("{address}, crawl {crawl}")).into());
                 }
-                drop(home);
-                let database = Database::reach(address.clone(), access.clone(), DIAL)?;
                 let home = database.enter(crawl, lock.holder())?;
                 Ok((lock, Box::new(home)))
             }

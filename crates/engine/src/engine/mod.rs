@@ -19,11 +19,9 @@ mod tend;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use futures::FutureExt;
 use model::job::Proxy;
 use model::{CrawlName, DedupKey, Origin, ParserRef};
 use rpcsupport::PeerAddress;
@@ -169,9 +167,6 @@ pub enum EngineError {
     /// The operating system has no thread for the frontier.
     #[error("cannot start the frontier's thread: {0}")]
     Thread(std::io::Error),
-    /// Told to end, it could not end as one does: others had gone on with the crawl by then.
-    #[error("interrupted; {0}")]
-    Interrupted(FrontierError),
 }
 
 /// See the module.
@@ -340,50 +335,39 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Crawls to the end. `interrupt` resolves at each signal: the first lets what is in flight finish, the second ends at once.
+    /// Crawls to the end. `interrupted` resolves once there were so many signals: the first lets what is in flight finish, the second ends at once.
     ///
     /// # Errors
     /// [`EngineError`].
-    pub async fn run<S, Fut>(mut self, interrupt: S) -> Result<(Ended, Box<dyn Frontier>), EngineError>
+    pub async fn run<S, Fut>(mut self, interrupted: S) -> Result<(Ended, Box<dyn Frontier>), EngineError>
     where
-        S: Fn() -> Fut,
+        S: Fn(u32) -> Fut,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let mut signal = Box::pin(interrupt());
-        let worked = self.work(&interrupt, &mut signal).await;
-        let is_interrupted = self.is_interrupted() || worked.is_err() && signal.as_mut().now_or_never().is_some();
-        let ended = match worked {
-            Ok(()) => {
-                self.publish();
-                // What is left is the frontier's, and whoever does not want to wait for that says so as before.
-                let tenure = self.tenure.clone();
-                tokio::spawn(async move {
-                    signal.await;
-                    tenure.leave();
-                });
-                self.ended()
-            }
-            Err(error) => {
-                self.let_frontier_go();
-                Err(error)
-            }
-        };
-        ended.map_err(|error| match error {
-            // Whoever was told to end does not join anybody again.
-            EngineError::Frontier(lost @ FrontierError::TakenOver(_)) if is_interrupted => EngineError::Interrupted(lost),
-            other => other,
-        })
+        if let Err(error) = self.work(&interrupted).await {
+            self.let_frontier_go();
+            return Err(error);
+        }
+        self.publish();
+        // What is left is the frontier's, and whoever does not want to wait for that says so as before.
+        let signals = if self.is_interrupted() { 2 } else { 1 };
+        let (tenure, signal) = (self.tenure.clone(), interrupted(signals));
+        tokio::spawn(async move {
+            signal.await;
+            tenure.leave();
+        });
+        self.ended()
     }
 
-    /// Crawls until it is over. `signal` is the next signal, at the end too.
-    async fn work<S, Fut>(&mut self, interrupt: &S, signal: &mut Pin<Box<Fut>>) -> Result<(), EngineError>
+    async fn work<S, Fut>(&mut self, interrupted: &S) -> Result<(), EngineError>
     where
-        S: Fn() -> Fut,
-        Fut: Future<Output = ()> + Send + 'static,
+        S: Fn(u32) -> Fut,
+        Fut: Future<Output = ()>,
     {
         self.look_at_the_budgets();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut signal = Box::pin(interrupted(1));
         loop {
             self.order_resend();
             let wake = self.dispatch();
@@ -397,12 +381,12 @@ impl Engine {
                 },
                 () = sleep_until(wake) => {}
                 _ = tick.tick() => self.look_at_the_clock()?,
-                () = &mut *signal => {
-                    *signal = Box::pin(interrupt());
+                () = &mut signal => {
                     if self.is_interrupted() {
                         return Ok(());
                     }
                     self.stop(StopReason::Interrupted);
+                    signal = Box::pin(interrupted(2));
                 }
             }
             self.look_at_the_budgets();

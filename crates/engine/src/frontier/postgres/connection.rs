@@ -44,6 +44,11 @@ impl Connection {
         &self.keeper
     }
 
+    /// Says what is wrong with it; none: it is well.
+    pub(super) fn note(&self, trouble: Option<&str>) {
+        self.keeper.note(self.line, trouble);
+    }
+
     /// Does some work with a session. What fails and may pass is done again, with a new session where that one broke: the work must bear
     /// being done twice.
     pub(super) async fn run<T, F>(&self, work: impl Fn(Arc<Session>) -> F) -> Result<T, FrontierError>
@@ -64,7 +69,7 @@ impl Connection {
             };
             let why = match attempt {
                 Ok(done) => {
-                    self.keeper.note(self.line, None);
+                    self.note(None);
                     return Ok(done);
                 }
                 Err(Failure::Lasting(why)) => {
@@ -78,7 +83,7 @@ impl Connection {
             if leaving.is_cancelled() || self.patience.is_some_and(|patience| begun.elapsed() >= patience) {
                 return Err(self.error(&why));
             }
-            self.keeper.note(self.line, Some(&why));
+            self.note(Some(&why));
             if let Some(taken_over) = self.keeper.taken_over() {
                 return Err(FrontierError::TakenOver(taken_over));
             }

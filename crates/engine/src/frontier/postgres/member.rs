@@ -69,6 +69,7 @@ impl Shared {
             // One that does not part is buried.
             let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::PART, &[&crawl, &id])).await;
         });
+        self.connection.keeper().note(Line::Member, None);
     }
 
     /// Buries the engines of a crawl that are silent, and those with this token. Answers who they were.

@@ -314,12 +314,13 @@ impl Shared {
         let lease = self.lease.lock().expect("no holder of this lock panics").take();
         let (Some(lease), Some(session)) = (lease, self.connection.last_session()) else { return };
         lease.stop();
-        self.connection.keeper().note(Wire::Lease, None);
         let (crawl, epoch) = (self.crawl.to_string(), lease.epoch);
         self.background.wait(async move {
             // One that is not given back lapses.
             let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::GIVE_LEASE_BACK, &[&crawl, &epoch])).await;
         });
+        // Nobody renews it any more, whatever was wrong with that.
+        self.connection.keeper().note(Wire::Lease, None);
     }
 
     fn epoch_to_write(&self) -> Result<i64, FrontierError> {

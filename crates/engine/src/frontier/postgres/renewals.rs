@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::keeper::Line;
 use super::session::Session;
 use crate::frontier::TakenOver;
 
@@ -52,14 +51,14 @@ impl Renewals {
                     Ok(_) => {
                         failures = 0;
                         keeper.renewed(sent + RELIED_ON);
-                        keeper.note(Line::Lease, None);
+                        connection.note(None);
                         RENEW
                     }
                     Err(Failure::Passing(why) | Failure::Lasting(why)) => {
                         failures += 1;
                         // A connection that broke while nobody looked is no news.
                         if failures > 1 {
-                            keeper.note(Line::Lease, Some(&why));
+                            connection.note(Some(&why));
                         }
                         RENEW_AGAIN
                     }
