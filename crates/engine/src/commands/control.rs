@@ -25,8 +25,9 @@ pub(super) async fn add(AddArgs { urls, state }: AddArgs) -> Result<Outcome, Com
         return Err(CommandError::Mistake(mistakes.join("\n")));
     }
     let urls: Vec<CrawlUrl> = urls.into_iter().flatten().collect();
-    let Seeded { entered, known } = place::running(&state)?.seed(&urls).await?;
-    answer(&format!("{entered} seeds added, {known} were known\n"))
+    let Seeded { entered, known, sent } = place::running(&state)?.seed(&urls).await?;
+    let others = if sent > 0 { format!(", {sent} left to the engines that have their hosts") } else { String::new() };
+    answer(&format!("{entered} seeds added, {known} were known{others}\n"))
 }
 
 pub(super) async fn workers(WorkersArgs { add, drain, state }: WorkersArgs) -> Result<Outcome, CommandError> {

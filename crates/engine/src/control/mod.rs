@@ -71,6 +71,9 @@ pub struct Seeded {
     pub entered: u64,
     /// URLs that the crawl knew already.
     pub known: u64,
+    /// URLs on hosts that other engines have: those enter them, unless they are known there.
+    #[serde(default)]
+    pub sent: u64,
 }
 
 /// What was queued again.

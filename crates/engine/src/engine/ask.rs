@@ -67,7 +67,7 @@ impl Engine {
         // Whoever asked may be gone.
         match changed {
             Changed::Seeded(seeded, reply) => {
-                tracing::info!(entered = seeded.entered, known = seeded.known, "seeds were added");
+                tracing::info!(entered = seeded.entered, known = seeded.known, sent = seeded.sent, "seeds were added");
                 let _ = reply.send(Ok(seeded));
             }
             Changed::Requeued(requeued, reply) => {

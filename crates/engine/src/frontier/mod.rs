@@ -290,6 +290,8 @@ pub struct Committed {
     pub woken: Vec<(Origin, Health)>,
     /// Endings that changed nothing because they came too late.
     pub stale: u64,
+    /// Seeds that were left to the engines that have their hosts.
+    pub sent: u64,
 }
 
 /// What [`Frontier::tend`] came to.

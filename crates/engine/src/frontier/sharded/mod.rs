@@ -296,15 +296,16 @@ impl ShardedFrontier {
         })
     }
 
-    /// Enters seeds, with what is noted of them.
-    fn enter_seeds(&mut self, seeds: Vec<Request>, notes: &Notes) -> Result<Answer, FrontierError> {
+    /// Enters seeds, with what is noted of them. Answers how many were sent to the engines that have their hosts, too.
+    fn enter_seeds(&mut self, seeds: Vec<Request>, notes: &Notes) -> Result<(Answer, u64), FrontierError> {
         let (mut answer, mut changed) = (Answer::default(), BTreeSet::new());
         let mut beside = Beside { whole: self.rows_of(notes), ..Beside::default() };
         self.ask_ahead(seeds.iter().map(ahead::of_request))?;
         answer.elsewhere = seeds.into_iter().map(|request| Entry { request, manner: Manner::Named }).collect();
         self.forward(&mut answer, &Scope::new([], vec![], vec![], None), &mut changed, &mut beside)?;
+        let sent = beside.sent.len() as u64;
         self.write(&changed, notes, beside)?;
-        Ok(answer)
+        Ok((answer, sent))
     }
 }
 
@@ -381,14 +382,14 @@ impl Frontier for ShardedFrontier {
     }
 
     fn seed(&mut self, seeds: Vec<Request>) -> Result<Committed, FrontierError> {
-        let mut answer = self.enter_seeds(seeds, &Notes::default())?;
+        let (mut answer, _) = self.enter_seeds(seeds, &Notes::default())?;
         answer.woken.extend(self.held.values().flat_map(|held| held.frontier.storage().origins()));
         Ok(self.finish(answer))
     }
 
     fn enter(&mut self, seeds: Vec<Request>, notes: &Notes) -> Result<Committed, FrontierError> {
-        let answer = self.enter_seeds(seeds, notes)?;
-        Ok(self.finish(answer))
+        let (answer, sent) = self.enter_seeds(seeds, notes)?;
+        Ok(Committed { sent, ..self.finish(answer) })
     }
 
     fn take(&mut self, origin: &Origin, most: usize, now: Instant) -> Result<Taken, FrontierError> {

@@ -333,6 +333,25 @@ fn a_spider_must_know_the_parsers_of_what_engines_had_sent_each_other_too() {
 }
 
 #[test]
+fn seeds_on_hosts_of_other_engines_are_told_apart_from_those_that_are_known() {
+    let desk = Desk::database();
+    let mut one = Engine::start(&desk, "one");
+    let _two = Engine::start(&desk, "two");
+    one.look_again();
+    one.tend();
+    let seeds = |page: usize| (0..40).map(move |host| request(host, page)).collect::<Vec<_>>();
+    let own = seeds(1).iter().filter(|request| one.has(request)).count() as u64;
+    assert!((1..40).contains(&own));
+    let mut entered_and_sent = || {
+        let before = one.frontier.ledger().urls.discovered;
+        let sent = one.frontier.enter(seeds(1), &Notes::default()).unwrap().sent;
+        (one.frontier.ledger().urls.discovered - before, sent)
+    };
+    // What is sent again is found to be known where it goes.
+    assert_eq!([entered_and_sent(), entered_and_sent()], [(own, 40 - own), (0, 40 - own)]);
+}
+
+#[test]
 fn all_that_a_dead_engine_had_is_taken_over_some_at_a_time_without_a_pause() {
     let desk = Desk::database();
     let start = |place: &str| Engine::start_at(&database().enter_in(name(&desk).clone(), 20, holder(place)).unwrap());
