@@ -199,7 +199,7 @@ fn an_engine_that_is_told_to_end_while_it_waits_for_the_itemsaver_leaves_the_cra
     engine.process.interrupt();
     let ended = engine.process.exit();
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-    assert!(ended.stderr.contains("error: interrupted before anything was handed out"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: interrupted before the crawl began or went on"), "{}", ended.stderr);
     // What is refused while an engine is at the crawl.
     assert_sound_in(&database);
 }

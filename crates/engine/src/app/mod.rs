@@ -28,12 +28,12 @@ use output::{output_mark, resume_output};
 use seeds::seed_source;
 use stored::{Stored, places};
 
-/// Why a crawl did not start. Nothing was fetched or stored.
+/// Why there is no report.
 #[derive(Debug)]
 pub enum StartError {
-    /// What is wrong with the command line and the files it names, a sentence each.
+    /// What is wrong with the command line and the files it names, a sentence each. Nothing was fetched or stored.
     Mistakes(Vec<String>),
-    /// Something that was needed is not there.
+    /// Something that was needed is not there. Nothing was fetched or stored.
     Failed(anyhow::Error),
     /// It had begun, and cannot go on. What is committed is safe.
     BrokenOff(anyhow::Error),
@@ -59,7 +59,8 @@ pub struct Done {
 /// Crawls as the arguments say. `registry` has the parsers of this program: those that a spider may name, and those of the embedded worker.
 ///
 /// # Errors
-/// [`StartError`] when nothing could be started; a crawl that began always ends in a report, unless its frontier cannot be written.
+/// [`StartError`] when nothing could be started; a crawl that began ends in a report, unless its frontier cannot be written, or others had gone on
+/// with it and it could not, or was not to, join them again.
 pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done, StartError> {
     let practice = match args.urls.is_empty() && args.spider.is_none() && args.sitemap.is_empty() {
         true => Some(PracticeSite::start().await.context("cannot start the practice site")?),
@@ -80,6 +81,7 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
             // Whoever was told to end joins nobody again.
             Err(StartError::Failed(error)) if is_taken_over(&error) && !interrupts.any() => error,
             Err(StartError::Failed(error)) if had_begun || is_of_frontier(&error) => return Err(StartError::BrokenOff(error)),
+            Err(StartError::Mistakes(mistakes)) if had_begun => return Err(StartError::BrokenOff(anyhow::anyhow!(mistakes.join("\n")))),
             ended => return ended,
         };
         if lives.opened() {
@@ -95,7 +97,8 @@ pub async fn run(args: &Args, registry: Registry, screen: Screen) -> Result<Done
             tokio::time::sleep(pause).await;
             Ok(())
         };
-        unless_told_to_end(Some(&interrupts), wait).await.map_err(StartError::BrokenOff)?;
+        let had_begun = lives.opened();
+        unless_told_to_end(Some(&interrupts), wait).await.map_err(if had_begun { StartError::BrokenOff } else { StartError::Failed })?;
     }
 }
 
@@ -200,7 +203,7 @@ fn leave_when_told(interrupts: &Interrupts, tenure: Tenure) -> AbortOnDropHandle
 }
 
 fn interrupted() -> anyhow::Error {
-    anyhow::anyhow!("interrupted before anything was handed out")
+    anyhow::anyhow!("interrupted before the crawl began or went on")
 }
 
 /// Where the frontier is, held by this process.

@@ -87,6 +87,8 @@ struct Engine {
 struct InFlight {
     clock: String,
     host: String,
+    /// When it was sent, and where that is said.
+    sent: (u64, Place),
     /// It is at a host of somebody, to which a redirect of another one's robots.txt has led.
     is_led_away: bool,
 }
@@ -94,6 +96,8 @@ struct InFlight {
 #[derive(Default)]
 struct Clock {
     in_flight: usize,
+    /// Logs of engines that were led to a host here, one for each request, which takes a slot of that engine alone.
+    led_away: Vec<usize>,
     /// When silent workers have ended at last, by the log that says so, whose engine waits for that.
     silent: Vec<(usize, u64)>,
     /// When the last request ended.
@@ -102,7 +106,7 @@ struct Clock {
     presumed: HashMap<usize, End>,
 }
 
-/// The end of a request.
+/// The end of a request, or a time that it came after.
 #[derive(Clone)]
 struct End {
     at_ms: u64,
@@ -116,6 +120,28 @@ impl Clock {
     fn last(&self, log: usize) -> Option<&End> {
         self.ended.iter().chain(self.presumed.get(&log)).max_by_key(|end| end.at_ms)
     }
+
+    /// Something is in flight no more of this log's engine, whose end is not known: it was after its sending.
+    fn lose(&mut self, log: usize, InFlight { host, sent: (at_ms, place), is_led_away, .. }: InFlight) {
+        self.release(log, is_led_away);
+        if self.ended.as_ref().is_none_or(|ended| ended.at_ms < at_ms) {
+            self.ended = Some(End { at_ms, place, host });
+        }
+    }
+
+    fn release(&mut self, log: usize, is_led_away: bool) {
+        if !is_led_away {
+            self.in_flight -= 1;
+        } else if let Some(at) = self.led_away.iter().position(|of| *of == log) {
+            self.led_away.swap_remove(at);
+        }
+    }
+
+    /// What takes slots, as the engine of this log has to see it.
+    fn taken(&self, log: usize) -> usize {
+        let own = |of: &usize| *of == log;
+        self.in_flight + self.led_away.iter().filter(|of| own(of)).count() + self.silent.iter().filter(|(of, _)| own(of)).count()
+    }
 }
 
 impl Audit {
@@ -124,11 +150,11 @@ impl Audit {
         // What was in flight has ended with its process, at the latest when the next one began.
         let Engine { in_flight, lost, .. } = std::mem::take(&mut self.engines[log]);
         self.found.open += (in_flight.len() + lost.len()) as u64;
-        for InFlight { clock, host, is_led_away } in in_flight.into_values() {
-            self.let_go(&host, is_led_away);
-            let clock = self.clock(clock);
-            clock.in_flight -= 1;
-            clock.presumed.insert(log, End { at_ms: start.at_ms, place: place.clone(), host });
+        for lost in in_flight.into_values() {
+            self.let_go(&lost.host, lost.is_led_away);
+            let clock = self.clock(lost.clock.clone());
+            clock.presumed.insert(log, End { at_ms: start.at_ms, place: place.clone(), host: lost.host.clone() });
+            clock.lose(log, lost);
         }
         for clock in self.clocks.values_mut() {
             clock.silent.retain(|(of, _)| *of != log);
@@ -162,21 +188,25 @@ impl Audit {
             }
         }
         clock.silent.retain(|(_, until)| *until > sent.at_ms);
-        clock.in_flight += 1;
-        let in_flight = clock.in_flight + clock.silent.iter().filter(|(of, _)| *of == log).count();
+        match is_led_away {
+            true => clock.led_away.push(log),
+            false => clock.in_flight += 1,
+        }
+        let in_flight = clock.taken(log);
         let by_delay = (least > 0).then_some(1);
         let most = [sent.most, self.options.per_host, by_delay].into_iter().flatten().min();
         if let Some(most) = most.filter(|most| in_flight > *most) {
             kinds.push(BreachKind::TooMany { in_flight, most });
         }
-        self.engines[log].in_flight.insert(sent.number, InFlight { clock: name.clone(), host: sent.host.to_string(), is_led_away });
+        let in_flight = InFlight { clock: name.clone(), host: sent.host.to_string(), sent: (sent.at_ms, place.clone()), is_led_away };
+        self.engines[log].in_flight.insert(sent.number, in_flight);
         for kind in kinds {
             self.found.breach(Breach { place: place.clone(), clock: name.clone(), url: sent.url.to_string(), kind });
         }
     }
 
     fn came(&mut self, log: usize, place: &Place, came: &Came<'_>) {
-        let Some(InFlight { clock: name, host, is_led_away }) = self.engines[log].in_flight.remove(&came.number) else {
+        let Some(ended) = self.engines[log].in_flight.remove(&came.number) else {
             // It came when others had gone on without this engine.
             if !self.engines[log].lost.remove(&came.number) {
                 let (clock, url, kind) = (came.host.to_string(), came.url.to_string(), BreachKind::Unannounced);
@@ -184,20 +214,24 @@ impl Audit {
             }
             return;
         };
-        self.let_go(&host, is_led_away);
-        if let Some(FetchedRobots { of, rules }) = came.robots.as_ref().filter(|_| !came.late) {
+        self.let_go(&ended.host, ended.is_led_away);
+        // Those of a host of another engine were that one's to fetch, if it was this late.
+        if let Some(FetchedRobots { of, rules }) = came.robots.as_ref().filter(|_| !(came.late && ended.is_led_away)) {
             self.rules.insert(of.to_string(), RobotsRules::clone(rules));
         }
         if let Some(address) = came.address.filter(|_| self.options.by == PolitenessBy::Address) {
-            self.addresses.insert(host.clone(), address.to_canonical());
+            self.addresses.insert(ended.host.clone(), address.to_canonical());
         }
-        let end = End { at_ms: came.at_ms, place: place.clone(), host: host.clone() };
-        let now = self.clock_of(&host);
-        let clock = self.clock(name.clone());
-        clock.in_flight -= 1;
-        clock.silent.extend(came.until_ms.map(|until| (log, until)));
+        let end = End { at_ms: came.at_ms, place: place.clone(), host: ended.host.clone() };
         // A host whose address has become known is under that one's clock from now on.
-        for name in [name, now] {
+        let names = [ended.clock.clone(), self.clock_of(&ended.host)];
+        let clock = self.clock(ended.clock.clone());
+        clock.silent.extend(came.until_ms.map(|until| (log, until)));
+        match came.late {
+            true => clock.lose(log, ended),
+            false => clock.release(log, ended.is_led_away),
+        }
+        for name in names {
             let clock = self.clock(name);
             match came.late {
                 true => _ = clock.presumed.insert(log, end.clone()),
@@ -223,7 +257,7 @@ impl Audit {
         former.given_up.get_or_insert_with(|| (host.to_owned(), place.clone()));
         for (number, lost) in former.in_flight.extract_if(|_, had| !had.is_led_away && ground(&had.host) == ground(host)) {
             former.lost.insert(number);
-            self.clocks.entry(lost.clock).or_default().in_flight -= 1;
+            self.clocks.entry(lost.clock.clone()).or_default().lose(had, lost);
         }
     }
 

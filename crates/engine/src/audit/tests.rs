@@ -274,6 +274,18 @@ fn whose_robots_txt_leads_to_a_host_of_another_engine_neither_takes_it_nor_is_gi
     ];
     let found = audit_all(&[&one, &other]);
     assert_eq!((found.breached, found.open, found.requests), (0, 1, 5));
+    // If it is killed there, it takes no slot of the host's own engine.
+    let killed = [one[0].clone()];
+    assert_eq!(audit_all(&[&killed, &[sent(30, 1, "b.net", 0, Some(1)), came(50, 1, "b.net")]]).breached, 0);
+}
+
+#[test]
+fn what_was_lost_has_not_ended_before_it_was_sent() {
+    let killed = [sent(19_990, 1, "a", 1_000, Some(1))];
+    let found = audit_all(&[&killed, &[sent(20_005, 1, "a", 1_000, Some(1))]]);
+    let earlier = Place { log: Some("0".into()), line: 1 };
+    let kind = BreachKind::TooSoon { earlier, after_ms: 15, delay_ms: 1_000 };
+    assert_eq!(found.breaches.iter().map(|breach| &breach.kind).collect::<Vec<_>>(), [&kind]);
 }
 
 #[test]

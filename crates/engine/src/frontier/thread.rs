@@ -270,7 +270,11 @@ fn obey(frontier: &mut dyn Frontier, order: Order) -> Result<FrontierEvent, Fron
             let Committed { woken, sent, .. } = frontier.enter(seeds, &notes)?;
             let ledger = Box::new(frontier.ledger().clone());
             let entered = ledger.urls.discovered - before;
-            Ok(FrontierEvent::Changed { changed: Changed::Seeded(Seeded { entered, known: all - entered - sent, sent }, reply), woken, ledger })
+            Ok(FrontierEvent::Changed {
+                changed: Changed::Seeded(Seeded { entered, known: all - entered - sent, sent }, reply),
+                woken,
+                ledger,
+            })
         }
         Order::Change(Change::Requeue { reason, reply }) => {
             let Requeued { urls, items, woken } = frontier.requeue(reason.as_deref())?;

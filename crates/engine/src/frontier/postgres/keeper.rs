@@ -61,6 +61,22 @@ impl Keeper {
 
     /// A line does not answer, for this reason; none: it does. Said when the first fails, and when all are well again.
     pub(super) fn note(&self, line: Line, trouble: Option<&str>) {
+        match self.set(line, trouble) {
+            (None, Some(why)) => {
+                tracing::warn!("the database {} does not answer: {why}; nothing is handed out until it is back", self.server);
+            }
+            (Some(_), None) => tracing::info!("the database {} is back", self.server),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+
+    /// Nothing depends on a line any more, whatever was wrong with it.
+    pub(super) fn forget(&self, line: Line) {
+        self.set(line, None);
+    }
+
+    /// What was wrong with any before, and what is now.
+    fn set(&self, line: Line, trouble: Option<&str>) -> (Option<String>, Option<String>) {
         let mut troubles = self.troubles.lock().expect("no holder of this lock panics");
         let before = troubles.iter().flatten().next().cloned();
         troubles[line as usize] = trouble.map(str::to_owned);
@@ -69,12 +85,6 @@ impl Keeper {
             let problem = now.as_ref().map(|why| format!("the database ({why})"));
             self.standing.send_modify(|standing| standing.problem = problem);
         }
-        match (&before, &now) {
-            (None, Some(why)) => {
-                tracing::warn!("the database {} does not answer: {why}; nothing is handed out until it is back", self.server);
-            }
-            (Some(_), None) => tracing::info!("the database {} is back", self.server),
-            (None, None) | (Some(_), Some(_)) => {}
-        }
+        (before, now)
     }
 }

@@ -69,7 +69,7 @@ impl Shared {
             // One that does not part is buried.
             let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::PART, &[&crawl, &id])).await;
         });
-        self.connection.keeper().note(Line::Member, None);
+        self.connection.keeper().forget(Line::Member);
     }
 
     /// Buries the engines of a crawl that are silent, and those with this token. Answers who they were.

@@ -319,8 +319,7 @@ impl Shared {
             // One that is not given back lapses.
             let _ = tokio::time::timeout(GIVE_BACK, session.client.execute(statements::GIVE_LEASE_BACK, &[&crawl, &epoch])).await;
         });
-        // Nobody renews it any more, whatever was wrong with that.
-        self.connection.keeper().note(Wire::Lease, None);
+        self.connection.keeper().forget(Wire::Lease);
     }
 
     fn epoch_to_write(&self) -> Result<i64, FrontierError> {
