@@ -95,7 +95,8 @@ impl Fleet<'_> {
             self.write_log(&name, &exit);
             match exit.code {
                 Some(0) => self.finished.push(running.finish()),
-                Some(1) | None if told_to_end => {}
+                // 2: it was told before it had begun, while it waited for the itemsaver.
+                Some(1 | 2) | None if told_to_end => {}
                 code => panic!("{name} ended by itself with {code:?}:\n{}", exit.stderr),
             }
         }
