@@ -325,11 +325,12 @@ impl Engine {
             fetches: 0,
             bytes: 0,
         };
+        // As of now: whoever had the crawl before may have been at it until this moment.
+        let now = Instant::now();
         for (origin, health) in &seeded.woken {
             match engine.config.resumed {
-                // As of now: whoever had the crawl before may have been at it until this moment.
-                true => engine.scheduler.restore(origin, health, Instant::now()),
-                false => engine.scheduler.wake(origin, health, Instant::now()),
+                true => engine.scheduler.restore(origin, health, now),
+                false => engine.scheduler.wake(origin, health, now),
             }
         }
         Ok(engine)
@@ -427,8 +428,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits until the frontier has parted from the other engines, so that they need not wait for this one.
+    /// Waits until the frontier has parted from the other engines, so that they need not wait for this one. On disk there are none, and a disk that
+    /// hangs must not keep the process.
     fn let_frontier_go(mut self) {
+        if !self.tenure.is_shared() {
+            return;
+        }
         self.channels.events.close();
         self.tenure.leave();
         // What is wrong with it was told, or does not matter any more.
